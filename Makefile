@@ -1,0 +1,44 @@
+PYTHON ?= python3
+DEMO ?= demo
+ARGS ?=
+
+VENV := .venv
+CODE := hooks tests tools $(wildcard benchmarks)
+
+# uv does not read pip's variable; a folder of wheels stands in for the project's own package sources.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export UV_NO_SOURCES ?= 1
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test style bench clean
+
+help:  ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+
+setup: $(VENV)/.stamp  ## make .venv with the template's own tools
+
+$(VENV)/.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet uv
+	$(VENV)/bin/uv pip install --quiet --python $(VENV) --group dev
+	@touch $@
+
+demo: setup  ## bake the default answers into ./demo, train, register, serve and ask for a prediction
+	$(VENV)/bin/python tools/demo.py $(DEMO)
+
+test: style  ## check the style, then run every test (ARGS="-m 'not slow'" leaves out what installs the bake)
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+style: setup  ## ruff and mypy over the template's own Python
+	$(VENV)/bin/ruff check $(CODE)
+	$(VENV)/bin/ruff format --check $(CODE)
+	$(VENV)/bin/mypy $(CODE)
+
+bench: setup  ## run every script of benchmarks/
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(VENV)/bin/python $$script $(ARGS); done
+
+clean:  ## remove what these targets made, the demo excepted
+	rm -rf $(VENV) .bake-venv .mypy_cache .pytest_cache .ruff_cache
+	find hooks tests tools -name __pycache__ -prune -exec rm -rf {} +

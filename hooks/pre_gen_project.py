@@ -1,0 +1,89 @@
+"""Refuse an answer that would bake a broken project, in one line and before anything is written."""
+
+import builtins
+import json
+import keyword
+import re
+import sys
+import unicodedata
+
+# tojson escapes every quote inside an answer, so that none can end the raw literal or change on its way through it.
+ANSWERS = json.loads(
+    r"""{{ {
+        "project_name": cookiecutter.project_name,
+        "project_slug": cookiecutter.project_slug,
+        "description": cookiecutter.description,
+        "author_name": cookiecutter.author_name,
+        "author_email": cookiecutter.author_email,
+        "python_version": cookiecutter.python_version,
+    } | tojson }}""",
+)
+REQUIRED = ("project_name", "project_slug", "author_name", "author_email")
+OFFERED_PYTHONS = ("3.11", "3.12", "3.13")
+SLUG = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
+ATOM = r"[^\s@\"\\<>()\[\],;:.]+"
+LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
+EMAIL = re.compile(rf"{ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
+
+# Import and distribution names of the project's dependencies and of what they import themselves.
+DEPENDENCIES = """
+    alembic annotated_types antlr4 anyio arrow attr attrs blinker cachetools certifi cffi click cloudpickle coverage
+    cryptography cycler databricks dateutil docker dotenv fastapi filelock flask fsspec functorch git gitpython google
+    graphene graphql grimp gunicorn h11 hatchling httpcore httptools httpx hydra hydra_core hypothesis idna
+    import_linter importlinter iniconfig ipykernel itsdangerous jinja2 joblib jsonschema jupyter jupyter_client
+    jupyter_core kiwisolver lightgbm lightning lightning_fabric lightning_utilities loguru mako markupsafe matplotlib
+    ml_dtypes mlflow mlflow_skinny mpmath mypy narwhals nbclient nbconvert nbformat networkx numpy omegaconf onnx
+    onnx_ir onnxruntime onnxscript opentelemetry orjson packaging pandas pandas_stubs pandera pillow platformdirs
+    pluggy pre_commit prometheus_client protobuf psutil pyarrow pydantic pydantic_core pydantic_settings pygments
+    pylab pyparsing pytest python_dateutil python_dotenv python_multipart pytorch_lightning pytz pyyaml regex requests
+    rich ruff scikit_learn scipy seaborn setuptools six skl2onnx sklearn sqlalchemy sqlparse starlette sympy
+    threadpoolctl tomlkit torch torchgen torchmetrics tornado tqdm traitlets triton typeguard types_pyyaml
+    types_requests types_tqdm typer typing_extensions typing_inspect typing_inspection tzdata urllib3 uv uvicorn
+    uvloop virtualenv watchfiles websockets werkzeug wheel xgboost xgboost_cpu yaml zipp zmq
+"""
+FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs src tests tools venv"
+
+
+def unprintable(text: str) -> bool:
+    """Whether TOML, YAML or Python would refuse the text or read a line end in it."""
+    return any(
+        unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or ord(char) & 0xFFFE == 0xFFFE or char == "\ufeff"
+        for char in text
+    )
+
+
+def slug_problem(slug: str) -> str | None:
+    """Why the slug cannot name a Python package of this project, or None."""
+    if not SLUG.fullmatch(slug):
+        return "is not a package name: use lower-case ASCII letters, digits and underscores, a letter first"
+    if keyword.iskeyword(slug) or keyword.issoftkeyword(slug):
+        return "is a Python keyword: choose another name"
+    if slug in sys.stdlib_module_names or slug in dir(builtins) or slug == "test":
+        return "shadows Python's standard library: choose another name"
+    if slug in DEPENDENCIES.split():
+        return "shadows a package that the project uses: choose another name"
+    if slug in FOLDERS.split():
+        return "is taken by a folder of the project: choose another name"
+    return None
+
+
+def problem(answers: dict[str, str]) -> str | None:
+    """The first thing that is wrong with the answers, as one line, or None."""
+    for key, text in answers.items():
+        if unprintable(text):
+            return f"{key} {text!r} contains a control character: use one line of plain text"
+        if any("{" + mark in text for mark in "%#{"):
+            return f"{key} {text!r} contains Jinja: write no brace before another brace, a percent sign or a hash"
+        if key in REQUIRED and not text.strip():
+            return f"{key} is empty: give one"
+    if reason := slug_problem(answers["project_slug"]):
+        return f"project_slug {answers['project_slug']!r} {reason}"
+    if not EMAIL.fullmatch(answers["author_email"]):
+        return f"author_email {answers['author_email']!r} is not an e-mail address: write it as name@example.com"
+    if answers["python_version"] not in OFFERED_PYTHONS:
+        return f"python_version {answers['python_version']!r} is not offered: choose {', '.join(OFFERED_PYTHONS)}"
+    return None
+
+
+if __name__ == "__main__" and (line := problem(ANSWERS)):
+    sys.exit(f"ml-template: {line}")

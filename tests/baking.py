@@ -1,0 +1,112 @@
+"""A baked project as an object, and the environment that its commands run in."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "{{cookiecutter.project_slug}}"
+EXTRAS = ["api", "batch", "train", "cpu"]
+# What an outer make, git, virtual environment or pytest leaves behind and a command in a bake would pick up.
+LEFTOVERS = {
+    "ARGS", "DEMO", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "VENV",
+    "GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE",
+    "PYTHONHOME", "PYTHONPATH", "UV_FIND_LINKS", "UV_NO_SOURCES", "VIRTUAL_ENV",
+}  # fmt: skip
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "Test",
+    "GIT_AUTHOR_EMAIL": "test@example.com",
+    "GIT_COMMITTER_NAME": "Test",
+    "GIT_COMMITTER_EMAIL": "test@example.com",
+}
+
+
+def clean_env(**extra: str) -> dict[str, str]:
+    """The caller's environment without leftovers, with an identity for git and uv as the last entry of PATH."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in LEFTOVERS and not name.startswith(("PYTEST_", "MLFLOW_"))
+    }
+    path = os.pathsep.join([kept.get("PATH", os.defpath), str(Path(find_uv_bin()).parent)])
+    return IDENTITY | kept | {"PATH": path} | extra
+
+
+def output(*command: str, cwd: Path, **extra: str) -> str:
+    """What a command prints on both streams; a failure raises with all of it."""
+    done = subprocess.run(
+        command, cwd=cwd, env=clean_env(**extra), stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if done.returncode:
+        raise AssertionError(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def tracked(folder: Path) -> list[str]:
+    """The files that a commit of everything would hold, as posix paths."""
+    listed = output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=folder)
+    return sorted({name for name in listed.split("\0") if name and (folder / name).is_file()})
+
+
+def commit(folder: Path, tag: str) -> None:
+    """Commit all that git sees in the folder, made a repository if it is none, and tag it."""
+    output("git", "init", "--quiet", cwd=folder)
+    output("git", "add", "--all", cwd=folder)
+    output("git", "commit", "--quiet", "--no-verify", "--message", tag, cwd=folder)
+    output("git", "tag", tag, cwd=folder)
+
+
+@dataclass(frozen=True)
+class Bake:
+    """One rendered project."""
+
+    path: Path
+
+    def files(self) -> set[str]:
+        """Every file below the project, as posix paths; git's own are left out."""
+        found = (file.relative_to(self.path) for file in self.path.rglob("*") if file.is_file())
+        return {file.as_posix() for file in found if file.parts[0] != ".git"}
+
+    def text(self, name: str) -> str:
+        """A file's text."""
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """A TOML file's tables."""
+        return tomllib.loads(self.text(name))
+
+    def run(self, *command: str, **extra: str) -> str:
+        """Run a command in the project; its output, or a failure that shows it."""
+        return output(*command, cwd=self.path, **extra)
+
+
+def shared_environment(project: Bake) -> Path:
+    """The one virtual environment for all bakes, made anew when the project's dependencies have changed."""
+    tables = project.toml("pyproject.toml")
+    project_table = tables["project"]
+    wanted = [project_table["dependencies"], project_table["optional-dependencies"], tables["dependency-groups"]]
+    key = hashlib.sha256(json.dumps([sys.version, wanted], sort_keys=True).encode()).hexdigest()
+    venv = ROOT / ".bake-venv"
+    stamp = venv / ".key"
+    if stamp.is_file() and stamp.read_text() == key:
+        return venv
+    uv = find_uv_bin()
+    wheels = os.environ.get("PIP_FIND_LINKS")
+    sources = {"UV_NO_SOURCES": "1", "UV_FIND_LINKS": wheels} if wheels else {}
+    project.run(uv, "venv", "--clear", "--python", sys.executable, str(venv))
+    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
+    project.run(
+        uv, "pip", "install", "--python", str(venv), "--requirements", "pyproject.toml", *extras, "--group", "dev",
+        **sources,
+    )  # fmt: skip
+    stamp.write_text(key)
+    return venv

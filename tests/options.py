@@ -1,0 +1,64 @@
+"""Answers to bake with, as data; `bake` refuses a key that cookiecutter.json does not know."""
+
+SUPPORTED: dict[str, dict[str, str]] = {
+    "default": {},
+    "python-3.12": {"python_version": "3.12"},
+    "python-3.13": {"python_version": "3.13"},
+    "awkward-text": {
+        "project_name": 'Größe "π" d\'été 🚀 机器学习 C:\\new\\table',
+        "project_slug": "awkward_text",
+        "description": "It's \"\"\"triple\"\"\", '''single''', a \\ at the end, <b>&amp;</b>, # 30 % \\",
+        "author_name": 'Zoë O\'Brien-Łukasz "Ζ" 李 👩‍🔬',
+        "author_email": "o'brien+ml@mail.example.co.uk",
+    },
+}
+
+TEXTS = [
+    'double "quotes"',
+    "single 'quotes'",
+    '"""',
+    "'''",
+    "back\\slash \\n \\u0041 \\",
+    '\\"',
+    "Übergröße, señor, ça va",
+    "机器学习项目",
+    "🚀 👩‍🔬 🏴‍☠️",
+    "$HOME `id` $(id) %s {0} ${x}",
+    "a: b # c - [d] {e} & *f !g |h >i @j",
+    "<script>&amp;</script>",
+]
+
+SLUG_SHAPE = "is not a package name: use lower-case ASCII letters, digits and underscores, a letter first"
+KEYWORD = "is a Python keyword: choose another name"
+STANDARD_LIBRARY = "shadows Python's standard library: choose another name"
+DEPENDENCY = "shadows a package that the project uses: choose another name"
+FOLDER = "is taken by a folder of the project: choose another name"
+CONTROL = "contains a control character: use one line of plain text"
+JINJA = "contains Jinja: write no brace before another brace, a percent sign or a hash"
+EMAIL = "is not an e-mail address: write it as name@example.com"
+
+REFUSED: list[tuple[str, str, str]] = [
+    *(
+        ("project_slug", slug, SLUG_SHAPE)
+        for slug in ["My_Project", "my-project", "my project", "3d", "_hidden", "größe", "open_", "a.b", "a\\b", "ｍｌ"]
+    ),
+    *(("project_slug", slug, KEYWORD) for slug in ["class", "async", "match", "case"]),
+    *(("project_slug", slug, STANDARD_LIBRARY) for slug in ["json", "logging", "test", "statistics", "type", "list"]),
+    *(("project_slug", slug, DEPENDENCY) for slug in ["torch", "mlflow", "sklearn", "scikit_learn", "yaml", "xgboost"]),
+    *(("project_slug", slug, FOLDER) for slug in ["src", "tests", "config", "data"]),
+    ("project_name", "", "is empty: give one"),
+    ("project_name", "   ", "is empty: give one"),
+    ("author_name", "", "is empty: give one"),
+    ("author_email", "", "is empty: give one"),
+    *(
+        (key, text, CONTROL)
+        for key in ["project_name", "description", "author_name", "author_email"]
+        for text in ["two\nlines", "bell\a", "del\x7f", "next\x85line", "line\u2028end"]
+    ),
+    ("project_slug", "a\nb", CONTROL),
+    *(
+        ("author_email", email, EMAIL)
+        for email in ["you", "you@", "@example.com", "you@example", "a b@example.com", "you@example..com", "a@b@c.de"]
+    ),
+    *(("author_email", email, EMAIL) for email in ["<you@example.com>", '"you"@example.com', ".you@example.com"]),
+]

@@ -1,0 +1,37 @@
+"""A bake passes its own checks and tests, in an environment shared by all bakes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from baking import Bake, commit
+
+MakeBake = Callable[..., Bake]
+Stream = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def project(bake: MakeBake) -> Bake:
+    """A fresh bake of the default answers, committed as a user's would be."""
+    made = bake()
+    commit(made.path, "first")
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["style", "types", "test"])
+def test_make(project: Bake, bake_environment: Path, stream: Stream, target: str) -> None:
+    stream(project, "make", target, f"VENV={bake_environment}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", ["3.12", "3.13"])
+def test_types_of_the_other_pythons(bake: MakeBake, bake_environment: Path, stream: Stream, python: str) -> None:
+    stream(bake(python_version=python), "make", "types", f"VENV={bake_environment}")
+
+
+@pytest.mark.slow
+def test_style_of_awkward_answers(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
+    """A short and a long slug sort imports and break lines in their own way."""
+    for slug in ["a", "zz_a_rather_long_name_for_a_package_of_predictions"]:
+        stream(bake(project_slug=slug), "make", "style", f"VENV={bake_environment}")

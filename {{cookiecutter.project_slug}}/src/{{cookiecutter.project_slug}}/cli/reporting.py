@@ -1,0 +1,114 @@
+"""What `train` writes down of itself: parameters, facts, metrics, figures, the registered version."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from loguru import logger
+from omegaconf import DictConfig, OmegaConf
+
+from ..data.table import Table
+from ..evaluation import figures
+from ..evaluation.importance import permutation_importance
+from ..evaluation.metrics import MAIN, evaluate
+from ..integrations.mlflow_registry import MlflowRegistry
+from ..integrations.mlflow_store import ForbiddenError
+from ..integrations.mlflow_tracking import MlflowTracker
+from ..ports import Version
+from ..schemas.config import TrainConfig
+from ..training.fit import Fitted
+from ..training.servable import Export
+from ..utils import provenance
+from ..utils.provenance import Code
+
+SPLITS = {"train": "train", "validation": "val", "heldout": "test"}
+"""Names of the splits in metrics."""
+
+
+def log_setup(run: MlflowTracker, cfg: DictConfig, code: Code, table: Table) -> None:
+    """Parameters, the resolved configuration, and facts of machine, repository and data."""
+    container = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(container, dict)
+    parameters = {key: container[key] for key in ("features", "model", "trainer", "seed", "threads")}
+    run.params(parameters | {"data.name": cfg.data.name, "data.target": cfg.data.target})
+    facts = {
+        "git.commit": code.commit or "unknown",
+        "git.branch": code.branch or "unknown",
+        "git.dirty": str(code.dirty).lower() if code.dirty is not None else "unknown",
+        "lock.sha256": code.lock or "unknown",
+        "data.sha256": table.fingerprint,
+        "data.rows": str(len(table)),
+        "mlflow.note.content": str(cfg.description),
+    }
+    run.tags(facts | provenance.system())
+    run.text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
+
+
+def log_evaluation(
+    run: MlflowTracker,
+    config: TrainConfig,
+    fitted: Fitted,
+    table: Table,
+    sides: np.ndarray,
+    history: Sequence[Mapping[str, float]],
+    folder: Path,
+) -> dict[str, float]:
+    """Metrics of every split, and figures of the held-out rows."""
+    target = fitted.target
+    values: dict[str, float] = {}
+    for side, name in SPLITS.items():
+        part = table.take(sides == side)
+        found = evaluate(target, part.columns[target.name][:, 0], fitted.predict(part))
+        values |= {f"{name}/{metric}": value for metric, value in found.items()}
+    run.metrics(values)
+    main = f"test/{MAIN[target.kind]}"
+    logger.info("{}: {:.5g}; {}", main, values[main], _listed(values, "test/", main))
+
+    heldout = table.take(sides == "heldout")
+    truth = heldout.columns[target.name][:, 0]
+    drawn = figures.of_predictions(target, truth, fitted.predict(heldout))
+    if history:
+        drawn["learning_curve"] = figures.learning_curve(history)
+    if config.evaluation.importance_repeats:
+        used = {fitted.front_end.column_of(name) for name in fitted.front_end.names}
+        importance = permutation_importance(
+            lambda columns: fitted.predict(Table({**heldout.columns, **columns}, heldout.fingerprint, heldout.folder)),
+            {column.name: heldout.columns[column.name] for column in fitted.columns if column.name in used},
+            truth,
+            target,
+            config.evaluation.importance_repeats,
+            config.seed,
+        )
+        drawn["feature_importance"] = figures.importance(importance, MAIN[target.kind])
+    for name, figure in drawn.items():
+        figure.savefig(folder / f"{name}.png")
+        run.artifact(folder / f"{name}.png", "figures")
+    return values
+
+
+def register(registry: MlflowRegistry, run: MlflowTracker, servable: Export, config: TrainConfig) -> Version | None:
+    """Register the servable and point `dev` to it, where this account may."""
+    provenance_ = servable.contract.provenance
+    assert provenance_ is not None
+    tags = {
+        "experiment": config.mlflow.experiment,
+        "data.sha256": provenance_.data,
+        "git.commit": provenance_.commit or "",
+    }
+    try:
+        version = registry.register(run, servable.folder, tags)
+        registry.set_alias(version, "dev")
+    except ForbiddenError:
+        logger.warning(
+            "logged, not registered: this account may not; CI's manual pipeline registers run {}", run.run_id
+        )
+        return None
+    logger.info("registered {} version {} under dev: models:/{}@dev", version.name, version.version, version.name)
+    return version
+
+
+def _listed(values: Mapping[str, float], prefix: str, main: str) -> str:
+    others = {
+        key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix) and key != main
+    }
+    return ", ".join(f"{key} {value:.4g}" for key, value in others.items())

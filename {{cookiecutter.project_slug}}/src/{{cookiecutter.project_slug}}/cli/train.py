@@ -1,0 +1,69 @@
+"""`train`: load → split → fit → evaluate → export → log → register."""
+
+from typing import TYPE_CHECKING
+
+from ..utils.verb import run_verb
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from ..ports import Version
+
+
+def train(cfg: "DictConfig") -> "Version | None":
+    """Train one model, and register its servable under `dev`.
+
+    Returns:
+        The registered version; None where `mlflow.register` is false or the account may not register.
+
+    Raises:
+        UserError: a mistake in the configuration or the table, or a model that cannot become a servable.
+    """
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from loguru import logger
+
+    from ..data.prepare import prepare
+    from ..data.splits import assign
+    from ..integrations import mlflow_tracking
+    from ..integrations.mlflow_registry import MlflowRegistry
+    from ..schemas.config import TrainConfig, validate
+    from ..training.fit import fit
+    from ..training.servable import export
+    from ..utils import provenance
+    from ..utils.progress import Progress
+    from ..utils.threads import limit_threads
+    from .reporting import log_evaluation, log_setup, register
+
+    config = validate(TrainConfig, cfg)
+    limit_threads(config.threads)
+    registry = MlflowRegistry(config.mlflow.tracking_uri, Path("outputs/servables"))
+    if config.mlflow.register_model:
+        registry.check_target(config.mlflow.model, config.data.target, config.data.task)
+
+    table = prepare(config.data)
+    sides = assign(table, config.data)
+
+    code = provenance.code()
+    for gap in code.gaps:
+        logger.warning("this run will not record: {}", gap)
+    with (
+        mlflow_tracking.run(config.mlflow, str(config.model["_target_"]).rpartition(".")[2]) as run,
+        TemporaryDirectory() as tmp,
+    ):
+        log_setup(run, cfg, code, table)
+        with Progress("train", shown=config.progress) as progress:
+            fitted = fit(config, table, sides == "train", sides == "validation", progress)
+        run.curve(progress.history)
+        log_evaluation(run, config, fitted, table, sides, progress.history, Path(tmp))
+        servable = export(fitted, table, sides, config, code, Path(tmp) / "servable")
+        run.metrics({"export/parity": servable.parity})
+        version = register(registry, run, servable, config) if config.mlflow.register_model else None
+
+    logger.info("run {} of experiment {} at {}", run.run_id, config.mlflow.experiment, config.mlflow.tracking_uri)
+    return version
+
+
+if __name__ == "__main__":
+    run_verb("train", train)

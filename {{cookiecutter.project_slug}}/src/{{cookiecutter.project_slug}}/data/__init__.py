@@ -1,0 +1,1 @@
+"""Sources, validation, preparation and splits."""

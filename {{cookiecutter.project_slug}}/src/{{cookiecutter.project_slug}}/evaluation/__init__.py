@@ -1,0 +1,1 @@
+"""Metrics, figures, feature importance. Fits nothing."""

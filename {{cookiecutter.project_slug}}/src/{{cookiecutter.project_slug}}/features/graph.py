@@ -1,0 +1,115 @@
+"""Writes the front-end as an ONNX graph: raw columns in, one float32 matrix `[N, F]` named `features` out.
+
+The nodes are written by hand, since library converters of preprocessing fail on float64 and text, or scale in float32
+(docs/adr of the template). All arithmetic is float64 until the one cast at the end of each block.
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from .dates import date_parts
+from .frontend import MISSING, UNKNOWN, FrontEnd, Number
+
+OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
+"""Of every part of a servable's graph; parts of different versions do not merge."""
+PREFIX = "servable/"
+"""Of every name inside the graph, since its inputs are named as the columns."""
+FEATURES = "features"
+
+
+class GraphWriter:
+    """Collects nodes and constants under prefixed names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, values: Any, dtype: type = np.float64) -> str:
+        """Add a constant and return its name."""
+        self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), PREFIX + name))
+        return PREFIX + name
+
+    def node(self, kind: str, inputs: list[str], name: str, *, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return the output's name."""
+        output = PREFIX + name
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=f"{output}#", domain=domain, **attributes))
+        return output
+
+    def cast(self, source: str, name: str) -> str:
+        """Cast to float32."""
+        return self.node("Cast", [source], name, to=TensorProto.FLOAT)
+
+
+def opset_imports() -> list[onnx.OperatorSetIdProto]:
+    """The operator sets of every part."""
+    return [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+
+
+def to_onnx(front_end: FrontEnd) -> onnx.ModelProto:
+    """The graph of the front-end: one input `[N, 1]` per column, one output float32 `[N, F]`."""
+    writer = GraphWriter()
+    inputs = [_input(name, kind) for name, kind in front_end.unused]
+    inputs += [_input(number.name, "number") for number in front_end.numbers]
+    inputs += [_input(category.name, "category") for category in front_end.categories]
+    blocks = _numbers(writer, front_end.numbers) if front_end.numbers else []
+    for position, category in enumerate(front_end.categories):
+        codes = {"": MISSING, **{level: code for code, level in enumerate(category.levels, start=2)}}
+        blocks.append(_category(writer, category.name, position, codes, category.onehot))
+    matrix = writer.node("Concat", blocks, "matrix", axis=1)
+    if front_end.selected is not None:
+        chosen = writer.constant("selection", front_end.selected, np.int64)
+        matrix = writer.node("Gather", [matrix, chosen], "selected", axis=1)
+    writer.nodes.append(helper.make_node("Identity", [matrix], [FEATURES], name=f"{PREFIX}{FEATURES}#"))
+    output = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", len(front_end.names)])
+    graph = helper.make_graph(writer.nodes, "front_end", inputs, [output], writer.constants)
+    model = helper.make_model(graph, opset_imports=opset_imports(), ir_version=IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _input(name: str, kind: str) -> onnx.ValueInfoProto:
+    element = TensorProto.STRING if kind == "category" else TensorProto.DOUBLE
+    return helper.make_tensor_value_info(name, element, ["N", 1])
+
+
+def _numbers(writer: GraphWriter, numbers: tuple[Number, ...]) -> list[str]:
+    """Imputed, centred and scaled values; then indicators; then parts of dates."""
+    raw = writer.node("Concat", [number.name for number in numbers], "numbers", axis=1)
+    gaps = writer.node("IsNaN", [raw], "gaps")
+    fills = [np.nan if number.fill is None else number.fill for number in numbers]
+    filled = writer.node("Where", [gaps, writer.constant("fill", [fills]), raw], "filled")
+    centred = writer.node("Sub", [filled, writer.constant("offset", [[n.offset for n in numbers]])], "centred")
+    scaled = writer.node("Div", [centred, writer.constant("scale", [[n.scale for n in numbers]])], "scaled")
+    blocks = [writer.cast(scaled, "values")]
+    indicated = [position for position, number in enumerate(numbers) if number.indicator]
+    if indicated:
+        which = writer.constant("indicated", indicated, np.int64)
+        blocks.append(writer.cast(writer.node("Gather", [gaps, which], "indicated_gaps", axis=1), "indicators"))
+    for position, number in enumerate(numbers):
+        if number.dates:
+            which = writer.constant(f"time{position}", [position], np.int64)
+            seconds = writer.node("Gather", [filled, which], f"time{position}/seconds", axis=1)
+            parts = date_parts(writer, seconds, f"time{position}")
+            blocks += [writer.cast(parts[part], f"time{position}/{part}_feature") for part in number.dates]
+    return blocks
+
+
+def _category(writer: GraphWriter, column: str, position: int, codes: dict[str, int], onehot: bool) -> str:
+    """One code per row, or one feature per code."""
+    name = f"category{position}"
+    encoded = writer.node(
+        "LabelEncoder",
+        [column],
+        f"{name}/code",
+        domain="ai.onnx.ml",
+        keys_strings=list(codes),
+        values_floats=[float(code) for code in codes.values()],
+        default_float=float(UNKNOWN),
+    )
+    if not onehot:
+        return encoded
+    every = writer.constant(f"{name}/codes", [np.arange(len(codes) + 1)], np.float32)
+    return writer.cast(writer.node("Equal", [encoded, every], f"{name}/hits"), f"{name}/onehot")

@@ -1,0 +1,41 @@
+"""Selecting features: any selector of scikit-learn, fitted on the training matrix; it becomes a Gather in the graph."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from hydra.utils import get_method
+
+from ..ports import Matrix, UserError
+from ..utils.instantiate import build
+from .frontend import FrontEnd
+
+
+def select(front_end: FrontEnd, config: Mapping[str, Any], train: Matrix) -> FrontEnd:
+    """The front-end with only the features that the selector keeps.
+
+    Args:
+        front_end: without a selection.
+        config: `_target_` of a scikit-learn selector and its arguments; an estimator among them has a `_target_`
+            of its own, and a function is given by its name (`sklearn.feature_selection.f_regression`).
+        train: what the front-end returned for the training rows.
+
+    Raises:
+        UserError: the selector cannot be built or fitted, or keeps nothing.
+    """
+    selector = build({key: _nested(value) for key, value in config.items()})
+    try:
+        kept = selector.fit(train.features, train.target).get_support(indices=True)
+    except (AttributeError, ValueError) as error:
+        raise UserError(f"features.selector: {str(error).splitlines()[0]}") from None
+    if not len(kept):
+        raise UserError("features.selector keeps no feature")
+    return front_end.model_copy(update={"selected": tuple(np.asarray(kept).tolist())})
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, Mapping) and "_target_" in value:
+        return build(value)
+    if isinstance(value, str) and value.startswith("sklearn."):
+        return get_method(value)
+    return value

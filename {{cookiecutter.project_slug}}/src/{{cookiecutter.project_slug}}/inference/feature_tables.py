@@ -1,0 +1,91 @@
+"""Looking a row up in a feature table: values by entity, as of a time, never later."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..schemas.contract import Contract, Entity
+from .wire import InputError, encode_column
+
+ENTITY, TIME = "entity", "event_time"
+"""The columns of every feature table's file, beside its values."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Values by entity and, if they change, by the time from which on they hold."""
+
+    entity: np.ndarray
+    """Text `[M]`."""
+    time: np.ndarray | None
+    """Seconds since 1970, float64 `[M]`; None: the values hold at any time."""
+    values: Mapping[str, np.ndarray]
+    """float64 `[M]` by column."""
+
+    @classmethod
+    def read(cls, path: Path) -> "FeatureTable":
+        """Read the Parquet file of a feature table."""
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(path)
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        return cls(columns.pop(ENTITY).astype(object), columns.pop(TIME, None), columns)
+
+    def lookup(self, entity: np.ndarray, time: np.ndarray | None) -> dict[str, np.ndarray]:
+        """The values that held just before each row's time, float64 `[N, 1]` by column; NaN where there are none."""
+        known, codes = np.unique(self.entity.astype(str), return_inverse=True)
+        wanted = np.searchsorted(known, entity.astype(str)) if len(known) else np.zeros(len(entity), np.int64)
+        position = np.minimum(wanted, max(len(known) - 1, 0))
+        found = (entity != "") & (known[position] == entity if len(known) else False)
+        if self.time is None:
+            order = np.argsort(codes, kind="stable")
+            row = order[position] if len(order) else position
+        else:
+            if time is None:
+                raise ValueError("a feature table with times is looked up as of a time")
+            order = np.lexsort((self.time, codes))
+            # complex numbers are ordered by their real part, then by their imaginary one
+            place = np.searchsorted(
+                codes[order] + 1j * self.time[order], position + 1j * np.nan_to_num(time), side="left"
+            )
+            row = order[np.maximum(place - 1, 0)] if len(order) else place
+            found &= ~np.isnan(time) & (place > 0)
+            found &= codes[row] == position if len(order) else False
+        return {name: np.where(found, column[row], np.nan)[:, None] for name, column in self.values.items()}
+
+
+def entity_of(columns: Mapping[str, np.ndarray], entity: Sequence[Entity]) -> np.ndarray:
+    """The key of each row, text `[N]`, from encoded columns; "" where a part is missing."""
+    parts = []
+    for part in entity:
+        values = columns[part.column].reshape(-1)
+        if part.grid is not None:
+            values = np.floor(values / part.grid)
+        column = {"name": part.column, "kind": "category"}
+        parts.append(encode_column(values, column, {""})[:, 0])
+    return np.array(["|".join(row) if all(row) else "" for row in zip(*parts, strict=True)], object)
+
+
+def add_missing_columns(columns: Mapping[str, object], contract: Contract, folder: Path) -> dict[str, object]:
+    """The input with the columns of feature tables joined where it lacks them.
+
+    Raises:
+        InputError: a column that a table is looked up by is absent or does not fit its kind.
+    """
+    joined = dict(columns)
+    document = {column.name: column.model_dump() for column in contract.columns}
+    tokens = set(contract.missing_tokens)
+    absent = {column.source.table: column.source for column in contract.columns
+              if column.source is not None and column.name not in columns}  # fmt: skip
+    for name, source in absent.items():
+        needed = [part.column for part in source.entity] + ([source.time] if source.time else [])
+        for column in needed:
+            if column not in columns:
+                raise InputError(f"missing column: {column!r}, by which the feature table {name!r} is looked up")
+        encoded = {column: encode_column(columns[column], document[column], tokens) for column in needed}
+        time = encoded[source.time][:, 0] if source.time else None
+        values = FeatureTable.read(folder / f"{name}.parquet").lookup(entity_of(encoded, source.entity), time)
+        joined |= {column: array for column, array in values.items() if column not in columns}
+    return joined

@@ -1,0 +1,93 @@
+"""CSV and Parquet files, read and written part by part. A CSV file's cells stay text: the wire encoding reads them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from ..ports import UserError
+
+BLOCK = 4 * 1024 * 1024
+"""Bytes of a CSV file that are parsed at once."""
+
+
+def read_batches(path: Path, rows: int) -> Iterator[pa.Table]:
+    """The table in parts of at most `rows` rows, so that memory stays flat.
+
+    Raises:
+        UserError: the file is absent, of another format, or broken.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no file {path}")
+    try:
+        if path.suffix == ".csv":
+            yield from _csv(path, rows)
+        elif path.suffix in (".parquet", ".pq"):
+            with pyarrow.parquet.ParquetFile(path) as file:
+                _check_names(path, file.schema_arrow.names)
+                for batch in file.iter_batches(rows):
+                    yield pa.Table.from_batches([batch])
+        else:
+            raise UserError(f"{path} is neither .csv nor .parquet")
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+
+
+def read_table(path: Path) -> pa.Table:
+    """The whole table."""
+    parts = list(read_batches(path, 1_000_000))
+    if not parts:
+        raise UserError(f"{path} has no rows")
+    return pa.concat_tables(parts)
+
+
+def column_names(path: Path) -> list[str]:
+    """The table's columns in their order."""
+    if path.suffix == ".csv":
+        with pyarrow.csv.open_csv(path, pyarrow.csv.ReadOptions(block_size=BLOCK)) as reader:
+            return list(reader.schema.names)
+    return list(pyarrow.parquet.read_schema(path).names)
+
+
+def _csv(path: Path, rows: int) -> Iterator[pa.Table]:
+    if not path.stat().st_size:
+        raise UserError(f"{path} is empty")
+    names = column_names(path)
+    _check_names(path, names)
+    text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+    quoting = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    with pyarrow.csv.open_csv(path, pyarrow.csv.ReadOptions(block_size=BLOCK), quoting, text) as reader:
+        for batch in reader:
+            whole = pa.Table.from_batches([batch])
+            for start in range(0, whole.num_rows, rows):
+                yield whole.slice(start, rows)
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"{path} has two columns named {twice[0]!r}")
+
+
+class Writer:
+    """Writes a table part by part, as CSV or Parquet by the file's name."""
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        if suffix not in (".csv", ".parquet", ".pq"):
+            raise UserError(f"cannot write {suffix or 'a file without a suffix'}: name it .csv or .parquet")
+        self._path, self._csv = path, suffix == ".csv"
+        self._writer: pyarrow.csv.CSVWriter | pyarrow.parquet.ParquetWriter | None = None
+
+    def write(self, part: pa.Table) -> None:
+        """Append rows; the first part settles the columns."""
+        if self._writer is None:
+            kind = pyarrow.csv.CSVWriter if self._csv else pyarrow.parquet.ParquetWriter
+            self._writer = kind(self._path, part.schema)
+        self._writer.write_table(part)
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,118 @@
+"""Registered models in MLflow: versions, and the aliases that point to them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..ports import Tracker, UserError, Version
+from ..schemas.contract import CONTRACT_FILE, Contract
+from ..utils.files import replacing
+from .mlflow_store import client, one_line
+
+REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+TARGET_TAG, KIND_TAG = "target", "kind"
+
+
+class MlflowRegistry:
+    """The registry of one MLflow store; a Registry.
+
+    Args:
+        tracking_uri: the store.
+        cache_dir: where servables are downloaded to.
+    """
+
+    def __init__(self, tracking_uri: str, cache_dir: Path) -> None:
+        self._uri, self._cache = tracking_uri, cache_dir
+        self._client = client(tracking_uri)
+
+    def find(self, reference: str) -> Version:
+        """The version that a reference means; see `ports.Registry`."""
+        match = REFERENCE.fullmatch(reference)
+        if match is None:
+            raise UserError(f"{reference!r} is not models:/<name>@<alias> or models:/<name>/<version>")
+        name, alias = match["name"], match["alias"]
+        with one_line(self._uri):
+            models = self._client.search_registered_models(f"name='{name}'")
+            if not models:
+                raise UserError(f"there is no registered model {name!r} at {self._uri}: train it first")
+            aliases: dict[str, str] = self._client.get_registered_model(name).aliases
+            number = aliases.get(alias) if alias else match["version"]
+            if number is None:
+                known = ", ".join(sorted(aliases)) or "none"
+                raise UserError(
+                    f"no version of {name} at {self._uri} has the alias {alias!r}; aliases that are set: {known}"
+                )
+            versions = self._client.search_model_versions(f"name='{name}' and version_number={number}")
+            if not versions:
+                raise UserError(f"{name} has no version {number} at {self._uri}")
+            (found,) = versions
+        held = tuple(sorted(key for key, value in aliases.items() if str(value) == str(number)))
+        return Version(name, str(number), found.run_id, held, dict(found.tags))
+
+    def download(self, version: Version) -> Path:
+        """The version's servable as a directory, kept in the cache: a version's bytes never change."""
+        import mlflow
+
+        target = (
+            self._cache / version.name / f"{version.version}-{version.run_id}"
+        )  # stores may share names and numbers
+        if not (target / CONTRACT_FILE).is_file():
+            with one_line(self._uri), replacing(target) as aside:
+                source = f"models:/{version.name}/{version.version}"
+                aside.mkdir(parents=True)
+                mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(aside))
+        return target
+
+    def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
+        """Log the servable with the run and register it under the contract's name."""
+        from mlflow.models import Model
+
+        from . import mlflow_flavor
+
+        contract = Contract.read(servable)
+        with one_line(self._uri):
+            logged = Model.log(
+                artifact_path=None,
+                name="servable",
+                flavor=mlflow_flavor,
+                run_id=tracker.run_id,
+                servable=str(servable),
+            )
+            tracker.tags({"servable": logged.model_uri})
+            self._create(contract)
+            facts = {TARGET_TAG: contract.target.name, KIND_TAG: contract.target.kind, **tags}
+            made = self._client.create_model_version(
+                contract.name, logged.model_uri, run_id=tracker.run_id, tags=facts, model_id=logged.model_id
+            )
+        return Version(contract.name, str(made.version), tracker.run_id, (), facts)
+
+    def set_alias(self, version: Version, alias: str) -> None:
+        """Point an alias to a version, and read it back."""
+        with one_line(self._uri):
+            self._client.set_registered_model_alias(version.name, alias, version.version)
+            now = self._client.get_registered_model(version.name).aliases.get(alias)
+        if str(now) != version.version:
+            raise UserError(f"{version.name}: {alias} was set to version {version.version} and reads {now}: try again")
+
+    def check_target(self, name: str, target: str, kind: str) -> None:
+        """Refuse a name that is taken by a model of another target."""
+        with one_line(self._uri):
+            models = self._client.search_registered_models(f"name='{name}'")
+        if models and TARGET_TAG in models[0].tags:
+            taken = models[0].tags[TARGET_TAG], models[0].tags.get(KIND_TAG)
+            if taken != (target, kind):
+                raise UserError(
+                    f"the registered model {name} predicts {taken[0]} ({taken[1]}), not {target} ({kind}): "
+                    "set mlflow.model and mlflow.experiment to another name"
+                )
+
+    def _create(self, contract: Contract) -> None:
+        """Make the registered model at its first version; another process may be making it too."""
+        from mlflow.exceptions import MlflowException
+
+        facts = {TARGET_TAG: contract.target.name, KIND_TAG: contract.target.kind}
+        try:
+            self._client.create_registered_model(contract.name, tags=facts)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise

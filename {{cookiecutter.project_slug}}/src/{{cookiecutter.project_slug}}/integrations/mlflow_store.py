@@ -1,0 +1,47 @@
+"""One way to MLflow's client: the store is named by configuration alone, and what it answers is put into one line."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..ports import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")  # a servable holds no pickle
+
+
+class ForbiddenError(UserError):
+    """The store does not let this account do that."""
+
+
+def client(tracking_uri: str) -> "MlflowClient":
+    """A client of the store that `tracking_uri` names: sqlite, or a server over HTTP."""
+    import mlflow
+
+    with one_line(tracking_uri):
+        mlflow.set_tracking_uri(tracking_uri)  # models:/ addresses are resolved against the global setting
+        return mlflow.MlflowClient()
+
+
+@contextmanager
+def one_line(tracking_uri: str) -> Iterator[None]:
+    """Turn MLflow's errors into a UserError that names the store.
+
+    Raises:
+        ForbiddenError: the account may not do it.
+        UserError: anything else.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        text = str(error.message).splitlines()[0]
+        if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+            raise ForbiddenError(f"MLflow at {tracking_uri}: {text}") from None
+        if "Max retries exceeded" in text or "Connection" in text:
+            text = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
+        raise UserError(f"MLflow at {tracking_uri}: {text}") from None

@@ -1,0 +1,114 @@
+"""Loguru for everything: the standard library's logging and warnings go through it, to the console or as JSON."""
+
+import inspect
+import json
+import logging
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Message
+
+    from ..schemas.config import LoggingConfig
+
+CONSOLE = "<green>{time:HH:mm:ss}</green> <level>{level: <7}</level> {message}"
+QUIET = {
+    **dict.fromkeys(
+        (
+            "alembic",
+            "asyncio",
+            "lightning.fabric",
+            "lightning.pytorch",
+            "matplotlib",
+            "mlflow",
+            "onnxscript",
+            "urllib3",
+        ),
+        "WARNING",
+    ),
+    "mlflow.utils.environment": "ERROR",  # misses pip in an environment that uv made
+    "mlflow.utils.requirements_utils": "ERROR",
+}
+"""Libraries, and from which level on their lines tell a user of this project something."""
+
+
+class _Intercept(logging.Handler):
+    """Hands records of the standard library to Loguru, with the caller's place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            level: str | int = logger.level(record.levelname).name
+        except ValueError:
+            level = record.levelno
+        frame, depth = inspect.currentframe(), 0
+        while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
+            frame, depth = frame.f_back, depth + 1
+        logger.opt(depth=depth, exception=record.exc_info).bind(logger=record.name).log(level, record.getMessage())
+
+
+def _as_text(message: "Message") -> None:
+    sys.stderr.write(message)
+
+
+def _as_json(message: "Message") -> None:
+    sys.stderr.write(format_json(message) + "\n")
+
+
+def format_json(message: "Message") -> str:
+    """One record as one line of JSON: time (ISO 8601, UTC), level, logger, message, bound values, exception."""
+    import datetime
+
+    record = message.record
+    document = {
+        "time": record["time"].astimezone(datetime.UTC).isoformat(),
+        "level": record["level"].name,
+        "logger": record["extra"].get("logger", record["name"]),
+        "message": record["message"],
+        **{key: value for key, value in record["extra"].items() if key != "logger"},
+    }
+    if record["exception"] is not None and record["exception"].value is not None:
+        document["exception"] = repr(record["exception"].value)
+    return json.dumps(document, ensure_ascii=False, default=str)
+
+
+def configure(config: "LoggingConfig") -> None:
+    """Send all logging and all warnings to one place; calling it again replaces what was set before."""
+    logger.remove()
+    if config.format == "json":
+        logger.add(_as_json, level=config.level)
+    else:
+        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty())
+    if config.file is not None:
+        logger.add(config.file, level=config.level, format="{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}")
+    logging.basicConfig(handlers=[_Intercept()], level=config.level, force=True)
+    os.environ["MLFLOW_CONFIGURE_LOGGING"] = "0"
+    for name in {*logging.root.manager.loggerDict, *QUIET}:
+        intercept(name)
+    warnings.showwarning = _show_warning
+    if config.level != "DEBUG":  # what a library will change one day is its authors' concern
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+
+
+def intercept(name: str) -> None:
+    """Take a library's own handlers away; for one that brings them when it is imported, after the import."""
+    logging.getLogger(name).handlers.clear()
+    logging.getLogger(name).propagate = True
+    if name in QUIET:
+        logging.getLogger(name).setLevel(QUIET[name])
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    del file, line
+    logger.bind(logger="warnings").warning(f"{category.__name__}: {message} ({filename}:{lineno})")

@@ -1,0 +1,1 @@
+"""Estimators: a Lightning MLP, and anything with scikit-learn's interface."""

@@ -1,0 +1,138 @@
+"""The interfaces between the parts; `integrations` and `models` hold what stands behind them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Called after each epoch or boosting round with its number, from 0, and its metrics by name (`val/loss`)."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend; the message is one line: what is wrong, where, what to do."""
+
+
+class UnsupportedModelError(UserError):
+    """A model that trains, but that no ONNX converter is known to reproduce exactly."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What the front-end returned for some rows, with their target."""
+
+    features: np.ndarray
+    """float32 `[N, F]`."""
+    target: np.ndarray
+    """float64 `[N]` in the target's unit, or int64 `[N]` with the number of the class."""
+    names: tuple[str, ...]
+    """Name of each feature."""
+    levels: Mapping[int, int]
+    """Features that hold a category's code, by position, with the number of codes: for embeddings."""
+    classes: int
+    """Number of classes; 0 for a regression."""
+
+
+class FittedModel(Protocol):
+    """A model that has been fitted, in its own framework."""
+
+    def predict(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """`{"prediction": [N, 1]}` in the target's unit, or `{"probabilities": [N, K]}`, by the training framework."""
+        ...
+
+    def to_onnx(self) -> "ModelProto":
+        """A graph with one input float32 `[N, F]` and the same output, under the same name, as `predict`.
+
+        Raises:
+            UnsupportedModelError: no converter reproduces this model exactly.
+        """
+        ...
+
+
+class Estimator(Protocol):
+    """Something that can be fitted; it neither logs nor registers, so that folds and final fits share it."""
+
+    def fit(self, train: Matrix, val: Matrix, on_epoch: OnEpoch) -> FittedModel:
+        """Fit on `train`; `val` is for early stopping and learning curves alone."""
+        ...
+
+
+class TableSource(Protocol):
+    """Where a raw table comes from."""
+
+    def fetch(self, folder: Path, name: str) -> Path:
+        """Put the raw table into `folder` as `<name>-<fingerprint>.<format>` unless it is there; return its path."""
+        ...
+
+
+class Tracker(Protocol):
+    """One run in the tracking store."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's identifier."""
+        ...
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record parameters."""
+        ...
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Record metrics, named `<split>/<metric>`."""
+        ...
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Record facts."""
+        ...
+
+    def artifact(self, path: Path, folder: str = "") -> None:
+        """Keep a file with the run."""
+        ...
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    version: str
+    run_id: str | None
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+class Registry(Protocol):
+    """Registered models, their versions, and the aliases that point to them."""
+
+    def find(self, reference: str) -> Version:
+        """The version that `models:/<name>@<alias>` or `models:/<name>/<version>` means.
+
+        Raises:
+            UserError: there is none, or the reference is malformed.
+        """
+        ...
+
+    def download(self, version: Version) -> Path:
+        """The version's servable as a directory."""
+        ...
+
+    def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
+        """Log the servable with the run and register it under the contract's name."""
+        ...
+
+    def set_alias(self, version: Version, alias: str) -> None:
+        """Point an alias to a version, and read it back."""
+        ...
+
+    def check_target(self, name: str, target: str, kind: str) -> None:
+        """Refuse a name that is taken by a model of another target.
+
+        Raises:
+            UserError: the registered model predicts something else.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What the configuration and a servable's contract must look like."""

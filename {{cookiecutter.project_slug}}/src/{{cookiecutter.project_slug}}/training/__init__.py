@@ -1,0 +1,1 @@
+"""Fitting, cross-validation, and export to a servable."""

@@ -1,0 +1,71 @@
+"""What a run was made from: commit, lock, machine."""
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .files import sha256
+
+PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
+
+
+@dataclass(frozen=True)
+class Code:
+    """The state of the repository; None where it could not be known."""
+
+    commit: str | None
+    branch: str | None
+    dirty: bool | None
+    lock: str | None
+    """sha256 of uv.lock."""
+
+    @property
+    def gaps(self) -> list[str]:
+        """What could not be recorded, and how it can be."""
+        found = []
+        if self.commit is None:
+            found.append("no commit (run `git init` and commit the project)")
+        elif self.dirty:
+            found.append("uncommitted changes (commit them before a run that is to be released)")
+        if self.lock is None:
+            found.append("no uv.lock (run `make setup` and commit it)")
+        return found
+
+
+def code() -> Code:
+    """The state of the repository in the working directory."""
+    top = _git("rev-parse", "--show-toplevel")
+    if top is None or Path(top) != Path.cwd().resolve():  # a repository further up knows nothing of this project
+        return Code(None, None, None, _lock())
+    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    return Code(commit, _git("branch", "--show-current"), None if commit is None else bool(status), _lock())
+
+
+def system() -> dict[str, str]:
+    """Machine and libraries, by name."""
+    facts = {
+        "system.platform": platform.platform(),
+        "system.processor": platform.processor() or platform.machine(),
+        "system.python": platform.python_version(),
+    }
+    for package in PACKAGES:
+        try:
+            facts[f"package.{package}"] = version(package)
+        except PackageNotFoundError:
+            facts[f"package.{package}"] = "absent"
+    return facts
+
+
+def _lock() -> str | None:
+    path = Path("uv.lock")
+    return sha256(path) if path.is_file() else None
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,84 @@
+"""Wraps every entry point: Hydra composes the configuration from `config/`; a mistake is one line and exit code 1."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..ports import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+Verb = Callable[["DictConfig"], Any]
+
+
+def run_verb(name: str, function: Verb) -> None:
+    """Run `function` with `config/<name>.yaml` of the working directory and the overrides of the command line.
+
+    `HYDRA_FULL_ERROR=1` shows a mistake's whole traceback.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    config = Path.cwd() / "config"
+    if not (config / f"{name}.yaml").is_file():
+        sys.exit(f"error: there is no config/{name}.yaml in {Path.cwd()}: run this from the project's root")
+    verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own report has five to seven lines
+
+    @functools.wraps(function)
+    def task(cfg: "DictConfig") -> None:
+        from ..logging import configure
+        from ..schemas.config import LoggingConfig, validate
+
+        try:
+            configure(validate(LoggingConfig, cfg.logging))
+            function(cfg)
+        except UserError as error:
+            if verbose:
+                raise
+            sys.exit(f"error: {error}")
+        except KeyboardInterrupt:
+            sys.exit("interrupted")
+
+    try:
+        hydra.main(config_path=str(config), config_name=name, version_base="1.3")(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        if verbose:
+            raise
+        sys.exit(f"error: {one_line(error)}")
+
+
+def compose(name: str, overrides: list[str]) -> "DictConfig":
+    """The configuration of a verb without running it, from `config/` in the working directory.
+
+    Raises:
+        UserError: there is no such configuration, or an override is wrong.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with hydra.initialize_config_dir(str(Path.cwd() / "config"), version_base="1.3"):
+            return hydra.compose(name, overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error)) from None
+
+
+def one_line(error: BaseException) -> str:
+    """What Hydra or OmegaConf complains of, with what to do, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = lines[0]
+    kind = type(error).__name__
+    if kind == "OverrideParseException":
+        return f"cannot read an override ({text}): quote its value, as in 'data.path=\"a (b).csv\"'"
+    if kind == "MissingConfigException" and len(lines) > 2:
+        return f"{text.rstrip('.')}: {lines[1].rstrip(':').lower()} {', '.join(lines[2:])}"
+    if "is not in struct" in text or "Could not override" in text:
+        return " ".join(lines[:2]).replace(" To append", ": no such key; to append")
+    return text
