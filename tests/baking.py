@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -55,6 +56,14 @@ def tracked(folder: Path) -> list[str]:
     """The files that a commit of everything would hold, as posix paths."""
     listed = output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=folder)
     return sorted({name for name in listed.split("\0") if name and (folder / name).is_file()})
+
+
+def copy_template(folder: Path) -> Path:
+    """Copy the template's files, as a commit of everything would hold them, into a new folder."""
+    for name in tracked(ROOT):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    return folder
 
 
 def commit(folder: Path, tag: str) -> None:

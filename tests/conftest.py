@@ -2,14 +2,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from baking import FOLDER, ROOT, Bake, clean_env, commit, shared_environment, tracked
+from baking import FOLDER, ROOT, Bake, clean_env, commit, copy_template, shared_environment, tracked
 from pytest_cookies.plugin import Cookies
 
 Stream = Callable[..., None]
@@ -30,10 +29,7 @@ def user_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the working tree's files, committed and tagged with the template's version."""
-    copy = tmp_path_factory.mktemp("template") / "ml-template"
-    for name in tracked(ROOT):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, copy / name)
+    copy = copy_template(tmp_path_factory.mktemp("template") / "ml-template")
     version = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))["_template_version"]
     commit(copy, f"v{version}")
     return copy

@@ -1,13 +1,15 @@
 """The interfaces between the parts; `integrations` and `models` hold what stands behind them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
     from onnx import ModelProto
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
@@ -45,7 +47,7 @@ class FittedModel(Protocol):
         """`{"prediction": [N, 1]}` in the target's unit, or `{"probabilities": [N, K]}`, by the training framework."""
         ...
 
-    def to_onnx(self) -> "ModelProto":
+    def to_onnx(self) -> ModelProto:
         """A graph with one input float32 `[N, F]` and the same output, under the same name, as `predict`.
 
         Raises:

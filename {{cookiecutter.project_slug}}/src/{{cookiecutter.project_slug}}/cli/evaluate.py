@@ -15,6 +15,7 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
         Metrics by reference.
     """
     import json
+    import os
     from pathlib import Path
 
     from hydra.core.hydra_config import HydraConfig
@@ -53,7 +54,7 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
     for name, figure in figures.of_predictions(candidate.contract.target, truth, candidate.run(columns)).items():
         figure.savefig(folder / f"{name}.png")
     names = list(found)
-    print(f"{len(truth)} held-out rows of {config.reference}; figures in {folder}")
+    print(f"{len(truth)} held-out rows of {config.reference}; figures in {os.path.relpath(folder)}")
     print(f"{'metric':<12}" + "".join(f"{name:>32}" for name in names))
     for metric in found[config.reference]:
         print(f"{metric:<12}" + "".join(f"{found[name].get(metric, float('nan')):>32.6g}" for name in names))

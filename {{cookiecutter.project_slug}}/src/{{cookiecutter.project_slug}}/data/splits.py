@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -31,8 +30,8 @@ def assign(table: Table, config: DataConfig) -> np.ndarray:
             raise UserError(
                 f"data.split: column {split.column!r} has no time in row {np.flatnonzero(np.isnan(time))[0]}"
             )
-        later = time >= _seconds(split.heldout_from)
-        sides = np.where(later, HELDOUT, np.where(time >= _seconds(split.validation_from), VALIDATION, TRAIN))
+        later = time >= split.heldout_from.timestamp()
+        sides = np.where(later, HELDOUT, np.where(time >= split.validation_from.timestamp(), VALIDATION, TRAIN))
     else:
         sides = _from_column(table, split)
     for side in (TRAIN, VALIDATION, HELDOUT):
@@ -123,7 +122,3 @@ def _from_column(table: Table, split: ColumnSplit) -> np.ndarray:
         raise UserError(f"data.split: {split.column!r} must say train, validation or heldout; row {wrong[0]} says "
                         f"{sides[wrong[0]]!r}")  # fmt: skip
     return sides.astype(str)
-
-
-def _seconds(moment: datetime) -> float:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -70,8 +70,12 @@ class FrontEnd(_Part):
     @property
     def code_levels(self) -> dict[int, int]:
         """Positions of the features that are codes of a category, with the number of codes."""
-        counts = {c.name: len(c.levels) + 2 for c in self.categories if not c.onehot}
-        return {position: counts[name] for position, name in enumerate(self.names) if name in counts}
+        codes: list[int] = []
+        for category in self.categories:
+            codes += [0] * (len(category.levels) + 2) if category.onehot else [len(category.levels) + 2]
+        every = [0] * (len(self.all_names) - len(codes)) + codes  # by position: a date's part may bear a column's name
+        kept = range(len(every)) if self.selected is None else self.selected
+        return {position: every[feature] for position, feature in enumerate(kept) if every[feature]}
 
     def column_of(self, feature: str) -> str:
         """The input that a feature was made of."""

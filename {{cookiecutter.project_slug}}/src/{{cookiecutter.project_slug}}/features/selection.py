@@ -23,7 +23,7 @@ def select(front_end: FrontEnd, config: Mapping[str, Any], train: Matrix) -> Fro
     Raises:
         UserError: the selector cannot be built or fitted, or keeps nothing.
     """
-    selector = build({key: _nested(value) for key, value in config.items()})
+    selector = _built(config)
     try:
         kept = selector.fit(train.features, train.target).get_support(indices=True)
     except (AttributeError, ValueError) as error:
@@ -33,9 +33,16 @@ def select(front_end: FrontEnd, config: Mapping[str, Any], train: Matrix) -> Fro
     return front_end.model_copy(update={"selected": tuple(np.asarray(kept).tolist())})
 
 
-def _nested(value: Any) -> Any:
+def _built(node: Mapping[str, Any]) -> Any:
+    return build({key: value if key == "_target_" else _argument(value) for key, value in node.items()})
+
+
+def _argument(value: Any) -> Any:
     if isinstance(value, Mapping) and "_target_" in value:
-        return build(value)
+        return _built(value)
     if isinstance(value, str) and value.startswith("sklearn."):
-        return get_method(value)
+        try:
+            return get_method(value)
+        except Exception as error:  # hydra's errors have no common base
+            raise UserError(f"features.selector: cannot import {value}: {str(error).splitlines()[0]}") from None
     return value

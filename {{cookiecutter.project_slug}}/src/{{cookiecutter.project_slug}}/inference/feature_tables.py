@@ -35,13 +35,13 @@ class FeatureTable:
 
     def lookup(self, entity: np.ndarray, time: np.ndarray | None) -> dict[str, np.ndarray]:
         """The values that held just before each row's time, float64 `[N, 1]` by column; NaN where there are none."""
-        known, codes = np.unique(self.entity.astype(str), return_inverse=True)
-        wanted = np.searchsorted(known, entity.astype(str)) if len(known) else np.zeros(len(entity), np.int64)
-        position = np.minimum(wanted, max(len(known) - 1, 0))
-        found = (entity != "") & (known[position] == entity if len(known) else False)
+        if not len(self.entity):
+            return {name: np.full((len(entity), 1), np.nan) for name in self.values}
+        known, codes = np.unique(self.entity, return_inverse=True)
+        position = np.minimum(np.searchsorted(known, entity), len(known) - 1)
+        found = (entity != "") & (known[position] == entity)
         if self.time is None:
-            order = np.argsort(codes, kind="stable")
-            row = order[position] if len(order) else position
+            row = np.argsort(codes, kind="stable")[position]
         else:
             if time is None:
                 raise ValueError("a feature table with times is looked up as of a time")
@@ -50,14 +50,13 @@ class FeatureTable:
             place = np.searchsorted(
                 codes[order] + 1j * self.time[order], position + 1j * np.nan_to_num(time), side="left"
             )
-            row = order[np.maximum(place - 1, 0)] if len(order) else place
-            found &= ~np.isnan(time) & (place > 0)
-            found &= codes[row] == position if len(order) else False
+            row = order[np.maximum(place - 1, 0)]
+            found &= ~np.isnan(time) & (place > 0) & (codes[row] == position)
         return {name: np.where(found, column[row], np.nan)[:, None] for name, column in self.values.items()}
 
 
 def entity_of(columns: Mapping[str, np.ndarray], entity: Sequence[Entity]) -> np.ndarray:
-    """The key of each row, text `[N]`, from encoded columns; "" where a part is missing."""
+    """The key of each row, text `[N]`, from encoded columns: the parts with `|` between them; "" where one is missing."""
     parts = []
     for part in entity:
         values = columns[part.column].reshape(-1)
@@ -65,6 +64,8 @@ def entity_of(columns: Mapping[str, np.ndarray], entity: Sequence[Entity]) -> np
             values = np.floor(values / part.grid)
         column = {"name": part.column, "kind": "category"}
         parts.append(encode_column(values, column, {""})[:, 0])
+    if len(parts) > 1:  # what a part itself holds of the separator is escaped
+        parts = [[text.replace("\\", "\\\\").replace("|", "\\|") for text in part] for part in parts]
     return np.array(["|".join(row) if all(row) else "" for row in zip(*parts, strict=True)], object)
 
 

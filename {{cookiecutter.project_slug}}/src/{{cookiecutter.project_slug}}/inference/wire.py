@@ -57,7 +57,7 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
     """Encode one column: float64 or text `[N, width]`; see `encode`."""
     name, kind, width = column["name"], column["kind"], column.get("width", 1)
-    cells = _cells(values, name, width)
+    cells = _cells(_exact(values) if kind == "category" else values, name, width)
     flat = cells.reshape(-1)
     array = _texts(flat, column, tokens) if kind == "category" else _floats(flat, column, tokens)
     if not column.get("missing", True):
@@ -69,7 +69,7 @@ def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str]
 
 def encode_key(values: Any, name: str) -> np.ndarray:
     """Keys as text `[N]`: integers exactly, missing as ""."""
-    return _texts(_cells(values, name, 1).reshape(-1), {"name": name}, frozenset())
+    return _texts(_cells(_exact(values), name, 1).reshape(-1), {"name": name}, frozenset())
 
 
 def is_missing(value: Any) -> bool:
@@ -96,6 +96,14 @@ def _cells(values: Any, name: str, width: int) -> np.ndarray:
     return table
 
 
+def _exact(values: Any) -> Any:
+    """Frames' columns as lists: their arrays turn integers with gaps into floats, which hold 53 bits."""
+    for method in ("to_pylist", "to_list"):  # pyarrow; pandas and polars
+        if hasattr(values, method):
+            return getattr(values, method)()
+    return values
+
+
 def _array(values: Any) -> np.ndarray:
     """Numpy as it is; pandas, polars and pyarrow by their own conversion; everything else as objects."""
     if isinstance(values, np.ndarray):
@@ -103,7 +111,7 @@ def _array(values: Any) -> np.ndarray:
     if hasattr(values, "to_numpy"):
         if getattr(getattr(values, "dtype", None), "kind", "") == "M" and getattr(values.dtype, "tz", None) is not None:
             values = values.dt.tz_convert("UTC").dt.tz_localize(None)
-        return np.asarray(values.to_numpy())
+        return np.asarray(values)
     values = list(values)
     array = np.empty(len(values), object)
     for row, value in enumerate(values):  # an assignment at once would open values that are lists
@@ -145,7 +153,8 @@ def _text(value: Any) -> str:
         return str(int(value))
     if isinstance(value, bytes | list | tuple | dict | set | np.ndarray) or value == math.inf or value == -math.inf:
         raise TypeError(value)
-    return str(value)
+    text = str(value)
+    return text.partition(".")[0] if _INTEGRAL.fullmatch(text) else text  # a Decimal
 
 
 def _floats(array: np.ndarray, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:

@@ -10,7 +10,12 @@ from ..ports import UserError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")  # a servable holds no pickle
+for name, value in {
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # a servable holds no pickle
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # some 15 seconds; MLflow's own seven are three minutes
+}.items():
+    os.environ.setdefault(name, value)
 
 
 class ForbiddenError(UserError):

@@ -17,21 +17,16 @@ if TYPE_CHECKING:
 
 CONSOLE = "<green>{time:HH:mm:ss}</green> <level>{level: <7}</level> {message}"
 QUIET = {
-    **dict.fromkeys(
-        (
-            "alembic",
-            "asyncio",
-            "lightning.fabric",
-            "lightning.pytorch",
-            "matplotlib",
-            "mlflow",
-            "onnxscript",
-            "urllib3",
-        ),
-        "WARNING",
-    ),
+    "alembic": "WARNING",
+    "asyncio": "WARNING",
+    "lightning.fabric": "WARNING",
+    "lightning.pytorch": "WARNING",
+    "matplotlib": "WARNING",
+    "mlflow": "WARNING",
     "mlflow.utils.environment": "ERROR",  # misses pip in an environment that uv made
     "mlflow.utils.requirements_utils": "ERROR",
+    "onnxscript": "WARNING",
+    "urllib3": "ERROR",  # every retry; the last one is an error of its own
 }
 """Libraries, and from which level on their lines tell a user of this project something."""
 

@@ -3,8 +3,10 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -157,42 +159,35 @@ class LightningMLP:
             task.history = _read_history(Path(resume), task.fingerprint)
             for epoch, metrics in enumerate(task.history):
                 on_epoch(epoch, metrics)
-        best = ModelCheckpoint(
-            options["checkpoints"],
-            "best",
-            monitor="val/loss",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        trainer = lightning.Trainer(
-            max_epochs=options["max_epochs"],
-            accelerator=options["accelerator"],
-            devices=options["devices"],
-            precision=options["precision"],
-            gradient_clip_val=options["gradient_clip"],
-            callbacks=[
-                EarlyStopping("val/loss", patience=options["patience"], check_on_train_epoch_end=True),
-                *([best] if options["checkpoints"] is not None else []),
-            ],
-            default_root_dir=options["checkpoints"],
-            enable_checkpointing=options["checkpoints"] is not None,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            deterministic=True,
-        )
-        batches = options["batch_size"]
-        trainer.fit(
-            task,
-            _loader(train, batches, self.seed, mean, deviation),
-            _loader(val, max(batches, 4096), None, mean, deviation),
-            ckpt_path=resume,
-        )
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        if options["checkpoints"] is not None:
+        with _checkpoint_folder(options) as folder:
+            best = ModelCheckpoint(
+                folder,
+                "best",
+                monitor="val/loss",
+                save_last=True,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            )
+            trainer = lightning.Trainer(
+                max_epochs=options["max_epochs"],
+                accelerator=options["accelerator"],
+                devices=options["devices"],
+                precision=options["precision"],
+                gradient_clip_val=options["gradient_clip"],
+                callbacks=[EarlyStopping("val/loss", patience=options["patience"], check_on_train_epoch_end=True), best],
+                default_root_dir=folder,
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                deterministic=True,
+            )
+            size = options["batch_size"]
+            training = _loader(train, size, self.seed, mean, deviation)
+            validation = _loader(val, max(size, 4096), None, mean, deviation)
+            trainer.fit(task, training, validation, ckpt_path=resume)
+            if trainer.interrupted:
+                raise KeyboardInterrupt
             state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
             task.load_state_dict(state)
         return FittedTorch(Predictor(network, mean, deviation).cpu().eval(), width)
@@ -257,6 +252,18 @@ def _loader(rows: Matrix, size: int, seed: int | None, mean: float | None, devia
         target = torch.from_numpy(((rows.target - mean) / deviation).astype(np.float32))
     data = Rows(torch.from_numpy(rows.features), target)
     return DataLoader(data, batch_size=None, sampler=Batches(len(data), size, seed))
+
+
+@contextmanager
+def _checkpoint_folder(options: Mapping[str, Any]) -> Iterator[Path]:
+    """Where checkpoints go: a resumed fit goes on in its own folder, so that its best epoch is still known."""
+    if options["resume"] is not None:
+        yield Path(options["resume"]).parent
+    elif options["checkpoints"] is not None:
+        yield Path(options["checkpoints"])
+    else:
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
 
 
 def _read_history(path: Path, fingerprint: str) -> list[dict[str, float]]:

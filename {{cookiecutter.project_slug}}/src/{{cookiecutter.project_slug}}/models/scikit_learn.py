@@ -58,7 +58,7 @@ class ScikitLearnEstimator:
         callbacks = [report]
         if self.patience is not None:
             callbacks.append(lightgbm.early_stopping(self.patience, first_metric_only=True, verbose=False))
-        estimator.fit(train.features, train.target, eval_set=[(val.features, val.target)], callbacks=callbacks)
+        estimator.fit(train.features, train.target, eval_X=val.features, eval_y=val.target, callbacks=callbacks)
 
     def _fit_xgboost(self, estimator: Any, train: Matrix, val: Matrix, on_epoch: OnEpoch) -> None:
         import xgboost

@@ -1,11 +1,11 @@
 """The project's own config groups. A key that is not here is a mistake, and is named as one."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, ValidationError, field_validator, model_validator
 
 from ..ports import UserError
 from .contract import MISSING_TOKENS, Entity, Kind
@@ -56,6 +56,11 @@ class TimeSplit(Group):
     validation_from: datetime
     heldout_from: datetime
 
+    @field_validator("validation_from", "heldout_from")
+    @classmethod
+    def _in_utc(cls, moment: datetime) -> datetime:
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.validation_from >= self.heldout_from:
@@ -101,6 +106,16 @@ class DataConfig(Group):
     columns: dict[str, ColumnConfig]
     feature_tables: dict[str, FeatureTableConfig]
     split: Annotated[HashSplit | TimeSplit | ColumnSplit, Discriminator("method")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_inherited_split(cls, values: Any) -> Any:
+        """A table that is not split by hash still inherits base.yaml's keys of that method."""
+        split = values.get("split") if isinstance(values, dict) else None
+        if not isinstance(split, dict) or split.get("method", "hash") == "hash":
+            return values
+        inherited = HashSplit().model_dump(exclude={"method"}).items()
+        return {**values, "split": {key: value for key, value in split.items() if (key, value) not in inherited}}
 
     @model_validator(mode="after")
     def _names_known_columns(self) -> Self:
@@ -177,8 +192,15 @@ class MlflowConfig(Group):
 
     tracking_uri: str
     experiment: str
-    model: str = Field(pattern=r"^[^/:@%\"']+$")
+    model: str = Field(min_length=1)
     register_model: bool = Field(alias="register")
+
+    @field_validator("model")
+    @classmethod
+    def _fits_into_a_reference(cls, name: str) -> str:
+        if set(name) & set("/:@%'\""):
+            raise ValueError(f"a registered model's name holds none of / : @ % and quotes, {name!r} does")
+        return name
 
 
 class LoggingConfig(Group):

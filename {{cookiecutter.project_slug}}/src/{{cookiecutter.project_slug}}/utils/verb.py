@@ -78,7 +78,10 @@ def one_line(error: BaseException) -> str:
     if kind == "OverrideParseException":
         return f"cannot read an override ({text}): quote its value, as in 'data.path=\"a (b).csv\"'"
     if kind == "MissingConfigException" and len(lines) > 2:
-        return f"{text.rstrip('.')}: {lines[1].rstrip(':').lower()} {', '.join(lines[2:])}"
-    if "is not in struct" in text or "Could not override" in text:
-        return " ".join(lines[:2]).replace(" To append", ": no such key; to append")
+        options = [line for line in lines[2:] if not line.startswith(("Config search path", "provider="))]
+        return f"{text}; there are {', '.join(options)}"
+    if text.startswith("Could not override"):
+        keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
+        key = keys[0] if keys else text.split("'")[1]
+        return f"there is no key {key!r} to override; see config/ for those there are"
     return text

@@ -1,0 +1,127 @@
+"""What the scripts share: a baked project with its environment, runs in turns, rows of one Markdown table.
+
+Run by itself it prints the machine, the versions and the head of that table.
+"""
+
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import distributions
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).parents[1]
+SLUG = "benchmarked"
+"""Package of the project that is baked and measured."""
+PACKAGES = ("torch", "lightning", "lightgbm", "hydra-core", "mlflow", "onnxruntime", "numpy")
+
+sys.path.insert(0, str(ROOT / "tests"))  # baking.py: the tests' bake and the environment that all bakes share
+if TYPE_CHECKING:
+    from baking import Bake
+
+
+def note(text: str) -> None:
+    """Say on stderr what is going on; stdout holds the table's rows alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def row(what: str, measured: str, goal: str, met: bool, ratio: str = "") -> None:
+    """Print one row of the table."""
+    print(f"| {what} | {measured} | {goal} | {'yes' if met else '**no**'} | {ratio} |", flush=True)
+
+
+def bake_command(folder: Path) -> list[str]:
+    """The command that bakes the default answers into `folder`, without touching the caller's home folder."""
+    config = folder / "cookiecutter.yaml"
+    config.write_text(json.dumps({"cookiecutters_dir": f"{folder}/clones", "replay_dir": f"{folder}/replay"}))
+    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--config-file", str(config)]
+    return [*command, "--output-dir", str(folder), str(ROOT), f"project_slug={SLUG}"]
+
+
+@contextmanager
+def baked() -> Iterator["Bake"]:
+    """A baked project in a temporary folder."""
+    from baking import Bake
+
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as for any user: what is imported twice is compiled once
+    os.environ["UV_COMPILE_BYTECODE"] = "1"
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        subprocess.run(bake_command(Path(folder)), check=True, stdout=sys.stderr)
+        yield Bake(Path(folder) / SLUG)
+
+
+def python_of(project: "Bake") -> str:
+    """The interpreter of the environment that the tests' bakes share, which is made where it is not there."""
+    from baking import shared_environment
+
+    return str(shared_environment(project) / "bin" / "python")
+
+
+def in_project(measure: Callable[[], None]) -> None:
+    """Call `measure` where the baked package and all its dependencies can be imported.
+
+    Elsewhere a project is baked and this script runs again: with the same arguments, in the project's folder, with the
+    shared environment's Python.
+    """
+    if find_spec(SLUG):
+        measure()
+        return
+    from baking import clean_env
+
+    with baked() as project:
+        command = [python_of(project), str(Path(sys.argv[0]).resolve()), *sys.argv[1:]]
+        status = subprocess.run(command, cwd=project.path, env=clean_env(PYTHONPATH="src")).returncode
+    sys.exit(status)
+
+
+def seconds(command: Sequence[str], cwd: Path, **extra: str) -> float:
+    """Wall seconds of a whole process that must succeed."""
+    from baking import clean_env
+
+    begin = time.perf_counter()
+    subprocess.run(
+        command, cwd=cwd, env=clean_env(**extra), check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )  # fmt: skip
+    return time.perf_counter() - begin
+
+
+def in_turns(runs: int, *timed: Callable[[], float]) -> list[list[float]]:
+    """What each function measured, one list each, called A B A B …; the first round is not counted."""
+    rounds = [[function() for function in timed] for _ in range(runs + 1)]
+    return [list(column) for column in zip(*rounds[1:], strict=True)]
+
+
+def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> float:
+    """The median of the ratios pair by pair, which holds when the machine's speed drifts."""
+    return statistics.median(a / b for a, b in zip(numerator, denominator, strict=True))
+
+
+def median(values: Sequence[float], digits: int = 2) -> str:
+    """The median, and between which values it lies."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def housing() -> Path:
+    """The California housing CSV in the folder that ML_TEMPLATE_DATA names."""
+    path = Path(os.environ.get("ML_TEMPLATE_DATA", "")) / "california_housing.csv"
+    if not path.is_file():
+        sys.exit("set ML_TEMPLATE_DATA to the folder that holds california_housing.csv")
+    return path.resolve()
+
+
+if __name__ == "__main__":
+    with baked() as baked_project:
+        library = Path(python_of(baked_project)).parents[1] / "lib"
+    installed = {found.name: found.version for found in distributions(path=[str(p) for p in library.glob("*/site-*")])}
+    versions = ", ".join(f"{name} {installed[name]}" for name in PACKAGES)
+    print(f"{datetime.date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n")
+    print("| what | measured | goal | met | against the floor in the same run |\n| --- | --- | --- | --- | --- |")

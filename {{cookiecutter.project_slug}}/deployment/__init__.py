@@ -1,0 +1,1 @@
+"""Everything that puts a servable to work; one folder per target."""

@@ -1,0 +1,1 @@
+"""The HTTP service: a servable behind `/predict`."""

@@ -1,0 +1,107 @@
+"""Requests: the raw body, records or columns, becomes columns for the engine."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
+
+from {{ cookiecutter.project_slug }}.inference.wire import InputError
+from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract
+
+from . import cells, refusals
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one request."""
+
+    columns: dict[str, list[Any]]
+    """Every input of the graph, one cell per row."""
+    keys: dict[str, list[str | int | None]]
+    """The keys that the request named, as they were sent."""
+    count: int
+    by_column: bool
+    """Whether they came as columns."""
+
+
+class Strict(BaseModel):
+    """Base of the models of a body: strict JSON types, no field that is not known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Bodies:
+    """Reads the requests of one contract.
+
+    Args:
+        contract: names and kinds of the columns. In the models below a column is the field `c<position>`, with its name
+            as the alias, so that any name will do.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._fields = {f"c{position}": column for position, column in enumerate(contract.columns)}
+        self._by_name = {column.name: column for column in contract.columns}
+        self.record = self._model("Record", cells.cell_type)
+        self.table = self._model("Columns", lambda column: _many(cells.cell_type(column)))
+        fields: dict[str, Any] = {
+            "records": (_many(self.record), Field(default=None)),
+            "columns": (self.table, Field(default=None)),
+        }
+        self._body: type[Any] = create_model("Body", __base__=Strict, **fields)
+
+    def read(self, raw: bytes) -> Rows:
+        """The rows of a body.
+
+        Raises:
+            MalformedError: it is not JSON.
+            InputError: it does not fit the contract.
+        """
+        try:
+            body = self._body.model_validate_json(raw)
+        except ValidationError as error:
+            raise refusals.first(error.errors(include_url=False), self._by_name) from None
+        given = body.model_fields_set
+        if len(given) != 1:
+            has = "both records and columns" if given else "neither records nor columns"
+            raise InputError(f"the body has {has}: send {refusals.SHAPE}")
+        if "records" in given:
+            named = {field for record in body.records for field in record.model_fields_set}
+            table = {field: [getattr(record, field) for record in body.records] for field in named}
+            return self._rows(table, len(body.records), by_column=False)
+        named = body.columns.model_fields_set
+        table = {field: getattr(body.columns, field) for field in self._fields if field in named}
+        return self._rows(table, self._count(table), by_column=True)
+
+    def _model(self, model: str, type_of: Any) -> type[BaseModel]:
+        fields: dict[str, Any] = {}
+        for field, column in self._fields.items():
+            default: Any = None if cells.optional(column) else ...
+            name, text = column.name, cells.description(column)
+            fields[field] = type_of(column), Field(default, alias=name, title=name, description=text)
+        return create_model(model, __base__=Strict, **fields)
+
+    def _count(self, table: dict[str, list[Any]]) -> int:
+        counts = {self._fields[field].name: len(values) for field, values in table.items()}
+        first = next(iter(counts), "")
+        for name, count in counts.items():
+            if count != counts[first]:
+                raise InputError(f"column {name!r} has {count} rows, column {first!r} has {counts[first]}")
+        return counts.get(first, 0)
+
+    def _rows(self, table: dict[str, list[Any]], count: int, *, by_column: bool) -> Rows:
+        columns, keys = {}, {}
+        for field, column in self._fields.items():
+            if column.role != "key":
+                values = table.get(field) or [None] * count
+                columns[column.name] = values if column.width == 1 else _wide(values, column)
+            elif field in table:
+                keys[column.name] = table[field]
+        return Rows(columns, keys, count, by_column)
+
+
+def _many(one: Any) -> Any:
+    return Annotated[list[one], FailFast()]
+
+
+def _wide(values: list[Any], column: Column) -> list[list[Any]]:
+    return [[None] * column.width if cell is None else cell for cell in values]

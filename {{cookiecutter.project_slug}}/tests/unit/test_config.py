@@ -1,0 +1,148 @@
+"""A mistake in the configuration is one line, before anything heavy is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.schemas.config import CrossValidationConfig, PredictConfig, ServeConfig, TrainConfig, validate
+from {{ cookiecutter.project_slug }}.utils.verb import compose
+
+ROOT = Path(__file__).parents[2]
+QUIET = ["trainer.checkpoints=null"]  # its default is the run's folder, which only a run has
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "config/experiment").glob("*.yaml"))
+MODELS = sorted(path.stem for path in (ROOT / "config/model").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_says_what_it_is(experiment):
+    config = validate(TrainConfig, compose("train", [f"experiment={experiment}", *QUIET]))
+    assert config.description
+    assert config.data.target in config.data.columns
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_composes_with_the_front_end_of_its_kind(model):
+    config = validate(TrainConfig, compose("train", [f"model={model}", *QUIET]))
+    by_model = {"mlp": ("median", "codes"), "linear": ("median", "onehot")}
+    assert (config.features.impute, config.features.categories) == by_model.get(model, ("none", "codes"))
+
+
+def test_an_experiment_names_its_own_model_and_experiment():
+    config = validate(TrainConfig, compose("train", ["experiment=breast_cancer", *QUIET]))
+    assert (config.mlflow.model, config.mlflow.experiment, config.data.task) == (
+        "breast_cancer",
+        "breast_cancer",
+        "classification",
+    )
+
+
+def test_the_other_verbs_compose():
+    assert validate(CrossValidationConfig, compose("cv", [])).trainer.checkpoints is None
+    assert validate(PredictConfig, compose("predict", ["input=a.csv", "output=b.csv"])).rows == 10_000
+    assert validate(ServeConfig, compose("serve", ["serving.port=0"])).serving.port == 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+foo=1"], "config: foo is not a key that is known here; see config/ for those that are"),
+        (["+trainer.patient=3"], "config: trainer.patient is not a key that is known here; see config/ for those that are"),
+        (["seed=x"], "config: seed: Input should be a valid integer, unable to parse string as an integer, not 'x'"),
+        (["+model.hiden=[3]"], "config: model.hiden is not an argument of {{ cookiecutter.project_slug }}.models.lightning.LightningMLP; did you mean hidden?"),
+        (["~model.hidden"], "config: model.hidden is missing: {{ cookiecutter.project_slug }}.models.lightning.LightningMLP needs it"),
+        (["+data.source.datset=wine"], "config: data.source.datset is not an argument of {{ cookiecutter.project_slug }}.data.sources.ScikitLearnSource; did you mean dataset?"),
+        (["model._target_={{ cookiecutter.project_slug }}.models.lightning.LightningMlp"], "config: model._target_ names {{ cookiecutter.project_slug }}.models.lightning.LightningMlp, which does not exist"),
+        (["data.target=nope"], "config: data: the target 'nope' is not among data.columns"),
+        (["data.task=classification"], "config: data: a target of a classification must be category or integer or boolean, 'progression' is number"),
+        (["data.split.heldout=0.95"], "config: data.split: validation and heldout leave no rows for training"),
+        (["data.split.by=[nope]"], "config: data: split.by names 'nope', which is not among data.columns"),
+        (["data.columns.age.kind=text"], "config: data.columns.age.kind: Input should be 'number', 'integer', 'boolean', 'time' or 'category', not 'text'"),
+        (["evaluation.golden_rows=5"], "config: evaluation.golden_rows: Input should be greater than or equal to 64, not 5"),
+        (["++data.columns.progression_prediction.kind=number"], "config: data: the column 'progression_prediction' has the name of an output: rename it"),
+        (["mlflow.model=a/b"], "config: mlflow.model: a registered model's name holds none of / : @ % and quotes, 'a/b' does"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_one_line(overrides, message):
+    with pytest.raises(UserError) as caught:
+        validate(TrainConfig, compose("train", [*QUIET, *overrides]))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("modle=mlp", "there is no key 'modle' to override; see config/ for those there are"),
+        ("trainer.max_epoch=3", "there is no key 'trainer.max_epoch' to override; see config/ for those there are"),
+        ("data.path=/a(b)/c.csv", "cannot read an override (mismatched input '(' expecting <EOF>): quote its value, as in 'data.path=\"a (b).csv\"'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_override_is_one_line(override, message):
+    with pytest.raises(UserError) as caught:
+        compose("train", [override])
+    assert str(caught.value) == message
+
+
+def test_an_unknown_option_names_those_there_are():
+    with pytest.raises(UserError) as caught:
+        compose("train", ["model=mpl"])
+    assert str(caught.value) == f"In 'train': Could not find 'model/mpl'; there are {', '.join(MODELS)}"
+
+
+def test_a_missing_value_is_named():
+    with pytest.raises(UserError, match="input"):
+        validate(PredictConfig, compose("predict", []))
+
+
+def test_every_key_of_the_configuration_has_a_comment():
+    """One comment per key, in the groups that people edit; lists of columns and nodes of a library's class excepted."""
+    bare = []
+    for path in sorted((ROOT / "config").rglob("*.yaml")):
+        if path.parent.name in ("hydra", "model", "experiment") or (path.parent.name == "data" and path.stem != "base"):
+            continue
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line and line[0] not in " #-" and not line.startswith(("defaults:", "split:", "trainer:")) and "#" not in line:
+                bare.append(f"{path.name}: {line}")
+    allowed = {"default.yaml: max_epochs: 200", "default.yaml: batch_size: 64", "default.yaml: devices: 1"}
+    assert set(bare) - allowed - {line for line in bare if line.startswith(("onehot", "ordinal"))} == set()
+
+
+@pytest.mark.parametrize("verb", ["train", "cv", "fetch", "prepare", "evaluate", "predict"])
+def test_help_imports_nothing_heavy(verb):
+    heavy = ("torch", "lightning", "mlflow", "sklearn", "pandas", "numpy", "onnxruntime", "pydantic")
+    script = (
+        "import atexit, runpy, sys\n"
+        f"atexit.register(lambda: print('HEAVY', [name for name in {heavy!r} if name in sys.modules]))\n"
+        f"sys.argv = ['{verb}', '--help']\n"
+        f"runpy.run_module('{{ cookiecutter.project_slug }}.cli.{verb}', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=_environment(), capture_output=True, text=True)
+    assert "Configuration groups" in done.stdout, done.stderr
+    assert "HEAVY []" in done.stdout
+
+
+def test_outside_the_project_one_line_says_so(tmp_path):
+    command = [sys.executable, "-m", "{{ cookiecutter.project_slug }}.cli.train"]
+    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"error: there is no config/train.yaml in {tmp_path}: run this from the project's root\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_parse():
+    for path in (ROOT / "config").rglob("*.yaml"):
+        assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path
+
+
+def _environment():
+    import os
+
+    return os.environ | {"PYTHONPATH": str(ROOT / "src")}
