@@ -49,7 +49,8 @@ def main(models: list[str], calls: int) -> None:
     write_table()
     frame = pd.read_csv("wide.csv").drop(columns="target").iloc[[0]]
     for model in models:
-        train(compose("train", ["data=wide", f"model={model}", "progress=false", "evaluation.importance_repeats=0"]))
+        overrides = ["data=wide", f"model={model}", "progress=false", "trainer.checkpoints=null"]
+        train(compose("train", overrides))
         loaded = mlflow.pyfunc.load_model("models:/benchmarked@dev")
         servable = loaded.unwrap_python_model() if hasattr(loaded, "unwrap_python_model") else loaded._model_impl
         feeds = encode(frame, servable.document)

@@ -16,7 +16,7 @@ ROWS, VALIDATION, FEATURES = 16_000, 2_000, 20
 STEP_GOAL, EPOCH_GOAL, RATIO_GOAL = 0.001, 0.080, 1.2
 BATCHES = (64, 256)
 LARGE_BATCH, LARGE_STEP = 256, 0.010
-WIDTHS = (384, 512, 640, 768, 896, 1024, 1280, 1536)
+WIDTHS = range(512, 1025, 64)
 
 
 def matrices() -> tuple[Any, Any]:
@@ -72,7 +72,7 @@ def bare(config: Any, train: Any, val: Any) -> list[float]:
     for _ in range(options.max_epochs):
         network.train()
         for batch in torch.randperm(ROWS).split(options.batch_size):
-            loss = mse_loss(network(rows[batch])[:, 0], scaled[0][batch])
+            loss = mse_loss(network(rows.index_select(0, batch))[:, 0], scaled[0].index_select(0, batch))
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), options.gradient_clip)

@@ -52,6 +52,21 @@ def output(*command: str, cwd: Path, **extra: str) -> str:
     return done.stdout
 
 
+def streamed(*command: str, cwd: Path, **extra: str) -> str:
+    """What a command prints, shown line by line while it runs; a failure raises."""
+    print("\n$", *command, flush=True)
+    printed = ""
+    with subprocess.Popen(
+        command, cwd=cwd, env=clean_env(**extra), stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as running:  # fmt: skip
+        for line in running.stdout or ():
+            print(line, end="", flush=True)
+            printed += line
+    assert running.returncode == 0, f"{' '.join(command)} exited {running.returncode}"
+    return printed
+
+
 def tracked(folder: Path) -> list[str]:
     """The files that a commit of everything would hold, as posix paths."""
     listed = output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=folder)

@@ -2,16 +2,15 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from baking import FOLDER, ROOT, Bake, clean_env, commit, copy_template, shared_environment, tracked
+from baking import FOLDER, ROOT, Bake, commit, copy_template, shared_environment, streamed, tracked
 from pytest_cookies.plugin import Cookies
 
-Stream = Callable[..., None]
+Stream = Callable[..., str]
 _skipped: list[str] = []
 
 
@@ -72,14 +71,11 @@ def bake_environment(bake: Callable[..., Bake]) -> Path:
 
 @pytest.fixture
 def stream(capfd: pytest.CaptureFixture[str]) -> Stream:
-    """`stream(bake, *command)` runs a command whose output appears while it runs; a failure raises."""
+    """`stream(bake, *command)` runs a command whose output appears while it runs, and returns it."""
 
-    def run(project: Bake, *command: str, **extra: str) -> None:
+    def run(project: Bake, *command: str, **extra: str) -> str:
         with capfd.disabled():
-            print("\n$", *command, flush=True)
-            subprocess.run(
-                command, check=True, cwd=project.path, env=clean_env(**extra), stdin=subprocess.DEVNULL
-            )  # fmt: skip
+            return streamed(*command, cwd=project.path, **extra)
 
     return run
 

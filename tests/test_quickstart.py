@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
-from baking import Bake, clean_env
+from baking import Bake, clean_env, streamed
 
 BLOCK = re.compile(r"(?P<background><!-- background -->\n)?^```bash\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
 PORT = re.compile(r"(?:port=|127\.0\.0\.1:|localhost:)(\d+)")
@@ -30,21 +30,6 @@ def quick_start(readme: str) -> list[Block]:
     """The blocks of the section 'Quick start', in order."""
     section = re.split(r"^## ", readme.split("\n## Quick start\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
     return [Block(found["lines"], bool(found["background"])) for found in BLOCK.finditer(section)]
-
-
-def foreground(block: Block, project: Bake) -> str:
-    """Run a block to its end; what it prints appears at once and is returned."""
-    command = ["bash", "-euo", "pipefail", "-c", block.lines]
-    printed = ""
-    with subprocess.Popen(
-        command, cwd=project.path, env=clean_env(), stdin=subprocess.DEVNULL, text=True, encoding="utf-8",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as running:  # fmt: skip
-        for line in running.stdout or ():
-            print(line, end="", flush=True)
-            printed += line
-    assert running.returncode == 0, f"{block.lines} exited {running.returncode}"
-    return printed
 
 
 def answers(port: int) -> bool:
@@ -89,9 +74,8 @@ def test_every_line_works(bake: Callable[..., Bake], capfd: pytest.CaptureFixtur
     printed = ""
     with capfd.disabled(), ExitStack() as servers:
         for block in blocks:
-            print(f"\n{block.lines}", flush=True)
             if block.background:
                 servers.enter_context(in_background(block, project, port))
             else:
-                printed += foreground(block, project)
+                printed += streamed("bash", "-euo", "pipefail", "-c", block.lines, cwd=project.path)
     assert '"predictions"' in printed

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from {{ cookiecutter.project_slug }}.schemas.config import ServingConfig
 from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Entity, Provenance, Source, Target
 
 CITY = 'größe "lage"'
@@ -112,6 +113,18 @@ def write_servable(
     contract = Contract(name=name, columns=COLUMNS, targets=(target,), provenance=provenance, digests=digests)
     (folder / "contract.json").write_text(contract.to_json(), encoding="utf-8")
     return folder
+
+
+def serving(reference: Path | str) -> ServingConfig:
+    """Settings of a service for a test: a reference, the embedded store of the working directory."""
+    return ServingConfig(
+        reference=str(reference),
+        host="127.0.0.1",
+        port=0,
+        threads=1,
+        tracking_uri="sqlite:///mlflow.db",
+        cache_dir="outputs/servables",
+    )
 
 
 def _seconds(value: Any) -> float:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-only
 """Wire encoding: the only code between a request and a servable's graph, and the registry format's loader.
 
 Standard library and numpy alone (onnxruntime and pandas where the servable runs), and no import of the package: the

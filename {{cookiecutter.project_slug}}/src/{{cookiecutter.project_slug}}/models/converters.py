@@ -28,10 +28,13 @@ WRITERS = {
 """Written by this project: library converters round thresholds to the nearest float32, which moves rows."""
 
 BY_SKL2ONNX = (
-    "BayesianRidge", "ElasticNet", "HuberRegressor", "Lasso", "LinearDiscriminantAnalysis", "LinearRegression",
-    "LogisticRegression", "MLPClassifier", "MLPRegressor", "Ridge",
+    "BayesianRidge", "ElasticNet", "HuberRegressor", "Lasso", "LinearRegression", "LogisticRegression",
+    "MLPClassifier", "MLPRegressor", "Ridge",
 )  # fmt: skip
 """Converted by skl2onnx."""
+
+LIBRARIES = ("lightgbm", "sklearn", "xgboost")
+"""Whose classes are meant by those names."""
 
 
 def convert(estimator: Any, width: int, classes: int) -> onnx.ModelProto:
@@ -41,9 +44,10 @@ def convert(estimator: Any, width: int, classes: int) -> onnx.ModelProto:
         UnsupportedModelError: the estimator is not on the list.
     """
     name = type(estimator).__name__
-    if name in WRITERS:
+    known_library = type(estimator).__module__.split(".")[0] in LIBRARIES
+    if known_library and name in WRITERS:
         return WRITERS[name](estimator, width, classes)
-    if name not in BY_SKL2ONNX:
+    if not known_library or name not in BY_SKL2ONNX:
         known = ", ".join(sorted([*WRITERS, *BY_SKL2ONNX]))
         raise UnsupportedModelError(
             f"{name} cannot be registered: no converter is known to reproduce it; known: {known}"

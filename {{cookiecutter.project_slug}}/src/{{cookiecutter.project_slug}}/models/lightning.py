@@ -174,7 +174,10 @@ class LightningMLP:
                 devices=options["devices"],
                 precision=options["precision"],
                 gradient_clip_val=options["gradient_clip"],
-                callbacks=[EarlyStopping("val/loss", patience=options["patience"], check_on_train_epoch_end=True), best],
+                callbacks=[
+                    EarlyStopping("val/loss", patience=options["patience"], check_on_train_epoch_end=True),
+                    best,
+                ],
                 default_root_dir=folder,
                 logger=False,
                 enable_progress_bar=False,
