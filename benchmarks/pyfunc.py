@@ -52,7 +52,7 @@ def main(models: list[str], calls: int) -> None:
         overrides = ["data=wide", f"model={model}", "progress=false", "trainer.checkpoints=null"]
         train(compose("train", overrides))
         loaded = mlflow.pyfunc.load_model("models:/benchmarked@dev")
-        servable = loaded.unwrap_python_model() if hasattr(loaded, "unwrap_python_model") else loaded._model_impl
+        servable = loaded._model_impl
         feeds = encode(frame, servable.document)
         timings: dict[str, list[float]] = {"pyfunc": [], "graph": []}
         for _ in range(calls):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -64,15 +63,15 @@ def ask(url: str, body: object = None) -> Any:
 
 @contextmanager
 def served(project: Path) -> Iterator[str]:
-    """The address of `make serve` on a free loopback port; the server's process group ends with the block."""
+    """The address of the service on a free loopback port; it ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["make", "serve", f"ARGS=serving.reference=models:/{project.name}@dev serving.port={port}"]
-    print(f"\n$ make serve '{command[2]}' &", flush=True)
-    server = subprocess.Popen(
-        command, cwd=project, env=environment(), stdin=subprocess.DEVNULL, start_new_session=True
-    )  # fmt: skip
+    overrides = [f"serving.reference=models:/{project.name}@dev", f"serving.port={port}"]
+    print(f"\n$ make serve ARGS='{' '.join(overrides)}' &", flush=True)
+    # What `make serve` runs: make itself would report the signal that ends the server as an error.
+    command = [".venv/bin/python", "-m", "deployment.api", *overrides]
+    server = subprocess.Popen(command, cwd=project, env=environment() | {"PYTHONPATH": "src"}, stdin=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + BOOT_SECONDS
@@ -85,8 +84,7 @@ def served(project: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield url
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
+        server.terminate()
         server.wait(30)
 
 

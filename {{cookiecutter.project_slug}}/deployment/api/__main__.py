@@ -43,8 +43,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        where = f"{host}:{port} ({error.strerror})"
-        raise UserError(f"cannot listen on {where}: set serving.host or serving.port") from None
+        reason = str(error.strerror).partition(" (")[0]
+        raise UserError(f"cannot listen on {host}:{port} ({reason}): set serving.host or serving.port") from None
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from {{ cookiecutter.project_slug }}.inference.wire import InputError
+from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Entity, Source, Target
+
 from deployment.api import cells, docs
 from deployment.api.bodies import Bodies
 from deployment.api.refusals import MalformedError
-from {{ cookiecutter.project_slug }}.inference.wire import InputError
-from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Entity, Source, Target
 
 TARGET = Target(name="y", kind="regression", deviation=1.0)
 

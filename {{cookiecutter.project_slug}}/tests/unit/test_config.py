@@ -98,7 +98,7 @@ def test_an_unknown_option_names_those_there_are():
 
 
 def test_a_missing_value_is_named():
-    with pytest.raises(UserError, match="input"):
+    with pytest.raises(UserError, match="^config: input is not set$"):
         validate(PredictConfig, compose("predict", []))
 
 

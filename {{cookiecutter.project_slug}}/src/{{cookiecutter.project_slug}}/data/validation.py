@@ -50,8 +50,9 @@ def check(columns: Mapping[str, np.ndarray], config: DataConfig) -> None:
         cases = errors.failure_cases
         column, broken = str(cases["column"].iloc[0]), str(cases["check"].iloc[0])
         same = cases[(cases["column"] == column) & (cases["check"] == broken)]
-        rows = [str(row) for row in same["index"].tolist()]
+        same = same.sort_values("index")
+        rows, value = [str(row) for row in same["index"]], same["failure_case"].iloc[0]
         listed = ", ".join(rows[:SHOWN]) + (f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else "")
         rule = "may not be missing" if broken == "not_nullable" else f"must satisfy {broken}"
-        what = "" if broken == "not_nullable" else f" (row {rows[0]} holds {same['failure_case'].iloc[0]!r})"
+        what = "" if broken == "not_nullable" else f" (row {rows[0]} holds {getattr(value, 'item', lambda: value)()!r})"
         raise UserError(f"column {column!r} {rule}: row{'s' if len(rows) > 1 else ''} {listed}{what}") from None

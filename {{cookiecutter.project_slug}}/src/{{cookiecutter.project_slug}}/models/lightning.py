@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -188,9 +189,12 @@ class LightningMLP:
             size = options["batch_size"]
             training = _loader(train, size, self.seed, mean, deviation)
             validation = _loader(val, max(size, 4096), None, mean, deviation)
-            trainer.fit(task, training, validation, ckpt_path=resume)
-            if trainer.interrupted:
-                raise KeyboardInterrupt
+            listening = signal.getsignal(signal.SIGINT)
+            try:
+                trainer.fit(task, training, validation, ckpt_path=resume)
+            except SystemExit:  # what Lightning makes of an interruption, after which it is deaf to others
+                signal.signal(signal.SIGINT, listening)
+                raise KeyboardInterrupt from None
             state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
             task.load_state_dict(state)
         return FittedTorch(Predictor(network, mean, deviation).cpu().eval(), width)

@@ -213,6 +213,8 @@ def from_xgboost(estimator: Any, width: int, classes: int) -> onnx.ModelProto:
             raise UnsupportedModelError(
                 "XGBoost's categorical splits cannot be registered: leave enable_categorical out"
             )
+        if int(tree["tree_param"]["size_leaf_vector"]) > 1:
+            raise UnsupportedModelError("XGBoost with multi_strategy=multi_output_tree cannot be registered")
         left = np.array(tree["left_children"])
         ensemble.add(
             feature=tree["split_indices"],

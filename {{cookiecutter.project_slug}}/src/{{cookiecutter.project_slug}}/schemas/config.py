@@ -285,23 +285,31 @@ def validate(schema: type[Config], cfg: DictConfig) -> Config:
     try:
         container = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise UserError(
-            str(error).splitlines()[0].replace("Missing mandatory value: ", "set ") + " (config/)"
-        ) from None
+        text = str(error).splitlines()[0]
+        unset = text.removeprefix("Missing mandatory value: ")
+        raise UserError(f"config: {unset} is not set" if unset != text else f"config: {text}") from None
     try:
         config = schema.model_validate(container)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("hash", "time", "column"))
-        if first["type"] == "extra_forbidden":
-            raise UserError(
-                f"config: {where} is not a key that is known here; see config/ for those that are"
-            ) from None
-        given = "" if first["type"] == "value_error" else f", not {first['input']!r}"
-        message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"config: {where}: {message}{given}" if where else f"config: {message}") from None
+        raise UserError(f"config: {_first_problem(error)}") from None
     _check_targets(container, "")
     return config
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    if "split" in path[:-1]:
+        del path[path.index("split") + 1]  # pydantic's name for the kind of split
+    where = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        return f"{where} is not a key that is known here; see config/ for those that are"
+    if first["type"] == "missing":
+        return f"{where} is not set"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] != "value_error":
+        message += f", not {first['input']!r}"
+    return f"{where}: {message}" if where else message
 
 
 def _check_targets(node: Any, where: str) -> None:
