@@ -28,7 +28,7 @@ def predictions(rows: Rows, outputs: Mapping[str, np.ndarray], contract: Contrac
     """
     for name, array in outputs.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            row = int(np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))[0])
+            row = int(np.isfinite(array).reshape(len(array), -1).all(axis=1).argmin())
             raise InputError(f"row {row} has no finite {name}: look for an input far from what training saw")
     classes = {target.probabilities: [str(label) for label in target.classes or ()] for target in contract.targets}
     if rows.by_column:

@@ -25,6 +25,7 @@ from {{ cookiecutter.project_slug }}.cli.train import train
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import UserError
+
 from tests.project import FAST, composed, environment_of, make_project, run_verb
 
 pytestmark = pytest.mark.slow
@@ -133,7 +134,7 @@ def test_fetch_and_prepare_twice_change_nothing(project):
 
 
 def test_another_target_under_a_taken_name_is_refused_before_training(project):
-    with pytest.raises(UserError, match="predicts progression .* not bmi .* set mlflow.model and mlflow.experiment"):
+    with pytest.raises(UserError, match=r"predicts progression .* not bmi .* set mlflow.model and mlflow.experiment"):
         train(composed("train", *FAST, "data.target=bmi"))
 
 
@@ -161,7 +162,9 @@ def test_verbs_that_read_leave_nothing_behind(trained, tmp_path):
     assert done.returncode == 0, done.stderr
     left = {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} - before
     assert {path for path in left if path.parts[0] != "outputs"} == {Path("p.csv")}
-    assert all(path.parts[:2] in {("outputs",), ("outputs", "servables")} for path in left if path.parts[0] == "outputs")
+    assert all(
+        path.parts[:2] in {("outputs",), ("outputs", "servables")} for path in left if path.parts[0] == "outputs"
+    )
 
 
 def test_a_training_that_is_killed_resumes_to_the_weights_of_a_straight_one(tmp_path):

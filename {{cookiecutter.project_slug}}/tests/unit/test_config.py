@@ -98,21 +98,19 @@ def test_an_unknown_option_names_those_there_are():
 
 
 def test_a_missing_value_is_named():
-    with pytest.raises(UserError, match="^config: input is not set$"):
+    with pytest.raises(UserError, match=r"^config: input is not set$"):
         validate(PredictConfig, compose("predict", []))
 
 
-def test_every_key_of_the_configuration_has_a_comment():
-    """One comment per key, in the groups that people edit; lists of columns and nodes of a library's class excepted."""
-    bare = []
-    for path in sorted((ROOT / "config").rglob("*.yaml")):
-        if path.parent.name in ("hydra", "model", "experiment") or (path.parent.name == "data" and path.stem != "base"):
-            continue
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line and line[0] not in " #-" and not line.startswith(("defaults:", "split:", "trainer:")) and "#" not in line:
-                bare.append(f"{path.name}: {line}")
-    allowed = {"default.yaml: max_epochs: 200", "default.yaml: batch_size: 64", "default.yaml: devices: 1"}
-    assert set(bare) - allowed - {line for line in bare if line.startswith(("onehot", "ordinal"))} == set()
+def test_every_key_that_people_edit_has_a_comment():
+    """Columns of a table, arguments of a library's class, and what a group only changes are left out."""
+    files = [path for path in (ROOT / "config").rglob("*.yaml") if path.stem in ("base", "default")]
+    files += (ROOT / "config").glob("*.yaml")
+    lines = [(path.name, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    headings = ("defaults:", "split:", "trainer:")
+    keys = [(name, line) for name, line in lines if line and line[0].isalpha() and not line.startswith(headings)]
+    assert len(keys) > 50
+    assert [f"{name}: {line}" for name, line in keys if "#" not in line] == []
 
 
 @pytest.mark.parametrize("verb", ["train", "cv", "fetch", "prepare", "evaluate", "predict"])

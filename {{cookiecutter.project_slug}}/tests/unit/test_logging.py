@@ -50,12 +50,12 @@ def test_the_standard_library_and_warnings_go_the_same_way(capsys):
 def test_an_exception_is_part_of_its_line(capsys):
     configure(LoggingConfig(level="INFO", format="json", file=None))
     try:
-        raise ValueError("bad\nvalue")
+        int("bad\nvalue")
     except ValueError:
         logger.exception("failed")
     (line,) = lines(capsys)
     assert line["message"] == "failed"
-    assert line["exception"] == "ValueError('bad\\nvalue')"
+    assert line["exception"].startswith("ValueError(")
 
 
 def test_a_library_that_brings_its_own_handler_is_written_once(capsys):

@@ -56,7 +56,7 @@ class FeatureTable:
 
 
 def entity_of(columns: Mapping[str, np.ndarray], entity: Sequence[Entity]) -> np.ndarray:
-    """The key of each row, text `[N]`, from encoded columns: the parts with `|` between them; "" where one is missing."""
+    """The key of each row, text `[N]`, from encoded columns: its parts joined by `|`; "" where one is missing."""
     parts = []
     for part in entity:
         values = columns[part.column].reshape(-1)
