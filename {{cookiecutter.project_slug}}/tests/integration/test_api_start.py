@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -132,11 +132,10 @@ def test_a_process_says_where_it_listens_and_answers(server: subprocess.Popen[by
         found = re.search(r"serving (.+) at (http://127\.0\.0\.1:\d+), docs at \2/docs\n", log_of(project))
     assert found, log_of(project)
     assert found[1] == str(project / "servable")
-    with httpx.Client(base_url=found[2], timeout=30) as client:
-        assert client.get("/health/ready").json() == {"status": "ready"}
-        answer = client.post("/predict", json={"records": ROWS}).json()
-        values = Engine(project / "servable").run({name: [row[name] for row in ROWS] for name in ROWS[0]})
-        assert [row["price_prediction"] for row in answer["predictions"]] == values["price_prediction"][:, 0].tolist()
+    assert fetch(found[2] + "/health/ready") == {"status": "ready"}
+    answer = fetch(found[2] + "/predict", {"records": ROWS})
+    values = Engine(project / "servable").run({name: [row[name] for row in ROWS] for name in ROWS[0]})
+    assert [row["price_prediction"] for row in answer["predictions"]] == values["price_prediction"][:, 0].tolist()
     taken = [sys.executable, "-m", "deployment.api", f"serving.reference={found[1]}", "serving.port=" + found[2][17:]]
     second = subprocess.run(taken, cwd=project, env=with_deployment(), capture_output=True, text=True)
     assert second.returncode == 1
@@ -147,6 +146,12 @@ def test_a_process_says_where_it_listens_and_answers(server: subprocess.Popen[by
     server.wait(timeout=30)
     assert "Traceback" not in log_of(project)
     assert sorted(path.name for path in project.iterdir()) == ["config", "servable", "server.log"]
+
+
+def fetch(url: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(url, data, timeout=30) as response:
+        return json.load(response)
 
 
 def log_of(project: Path) -> str:

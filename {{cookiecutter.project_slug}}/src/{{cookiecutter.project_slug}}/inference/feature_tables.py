@@ -57,13 +57,13 @@ class FeatureTable:
 
 def entity_of(columns: Mapping[str, np.ndarray], entity: Sequence[Entity]) -> np.ndarray:
     """The key of each row, text `[N]`, from encoded columns: its parts joined by `|`; "" where one is missing."""
-    parts = []
+    parts: list[list[str]] = []
     for part in entity:
         values = columns[part.column].reshape(-1)
         if part.grid is not None:
             values = np.floor(values / part.grid)
         column = {"name": part.column, "kind": "category"}
-        parts.append(encode_column(values, column, {""})[:, 0])
+        parts.append(encode_column(values, column, {""})[:, 0].tolist())
     if len(parts) > 1:  # what a part itself holds of the separator is escaped
         parts = [[text.replace("\\", "\\\\").replace("|", "\\|") for text in part] for part in parts]
     return np.array(["|".join(row) if all(row) else "" for row in zip(*parts, strict=True)], object)

@@ -69,8 +69,8 @@ def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str]
 
 
 def encode_key(values: Any, name: str) -> np.ndarray:
-    """Keys as text `[N]`: integers exactly, missing as ""."""
-    return _texts(_cells(_exact(values), name, 1).reshape(-1), {"name": name}, frozenset())
+    """Keys as text `[N]`: text as it is, integers exactly, missing as ""."""
+    return _texts(_cells(_exact(values), name, 1).reshape(-1), {"name": name, "role": "key"}, frozenset())
 
 
 def is_missing(value: Any) -> bool:
@@ -132,9 +132,10 @@ def _unwrapped(array: np.ndarray) -> np.ndarray:
 
 def _texts(array: np.ndarray, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
     out = np.empty(len(array), object)
+    verbatim = column.get("role") == "key"
     for row, value in enumerate(array):
         try:
-            text = "" if is_missing(value) else _text(value)
+            text = "" if is_missing(value) else value if verbatim and isinstance(value, str) else _text(value)
         except (TypeError, ValueError):
             raise _misfit({**column, "kind": "category"}, row, value) from None
         out[row] = "" if text in tokens else text
@@ -221,6 +222,8 @@ def _boolean(value: Any) -> float:
 def _seconds(value: Any) -> float:
     if isinstance(value, str):
         text = value.strip()
+        if len(text) == 8 and text.isdigit():
+            raise ValueError(text)  # 20200101 is meant as a date by people, and read as a number by most readers
         if _NUMBER.fullmatch(text):
             return float(text)
         value = datetime.datetime.fromisoformat(text)

@@ -93,10 +93,10 @@ class Task(lightning.LightningModule):
         """Make dropout a function of the step, so that a resumed fit repeats it."""
         del batch, batch_idx
         seed = self.seed * 1_000_003 + self.global_step
-        if self.device.type == "cpu":
+        if self.device.type == "cpu":  # torch.manual_seed formats a stack trace for every absent GPU: 0.3 ms a step
             torch.default_generator.manual_seed(seed)
         else:
-            torch.manual_seed(seed)  # formats a stack trace for every kind of device that is not in use: 0.3 ms
+            torch.manual_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss of a batch."""

@@ -26,37 +26,30 @@ def choose(fitted: Fitted, heldout: Table, worst: np.ndarray, rows: int, seed: i
         fitted: says which columns there are.
         heldout: the held-out rows.
         worst: how far each of them is off, `[N]`.
-        rows: number of golden rows at most; edits that find no place are left out, those of late columns first.
+        rows: number of golden rows at most, 64 or more; where there are more edits than rows, a row takes several, each
+            in another column.
         seed: decides which held-out rows are taken.
     """
     inputs = [column for column in fitted.columns if column.role != "key"]
     order = np.random.default_rng(seed).permutation(len(heldout))
     first = [int(worst.argmax()), *order[: rows // 4].tolist()]
-    edits = _edits(inputs)[: rows - len(first)]
-    copies = np.resize(order, len(edits)) if edits else order[:0]
-    fill = np.resize(order[rows // 4 :], max(0, min(64, rows) - len(first) - len(edits))) if len(order) else order
+    edits = [(column.name, value) for column in inputs for value in _edits(column)]
+    places = min(len(edits), rows - len(first))
+    copies = np.resize(order, places)
+    fill = np.resize(order[rows // 4 :], max(0, min(64, rows) - len(first) - places))
     taken = np.concatenate([first, copies, fill]).astype(np.int64)
     chosen = {column.name: heldout.columns[column.name][taken].copy() for column in inputs}
-    for position, (name, value) in enumerate(edits, start=len(first)):
-        chosen[name][position, 0] = value
+    for position, (name, value) in enumerate(edits):
+        chosen[name][len(first) + position % places, 0] = value
     return chosen
 
 
-def _edits(inputs: list[Column]) -> list[tuple[str, float | str]]:
-    """What to write into which column, one edit a row; the kinds of edit take turns, so that none is crowded out."""
-    rounds: list[list[tuple[str, float | str]]] = [[], [], [], [], [], []]
-    for column in inputs:
-        category = column.kind == "category"
-        if column.missing:
-            rounds[0].append((column.name, "" if category else np.nan))
-        if category:
-            rounds[1].append((column.name, UNKNOWN))
-            for place, level in enumerate((column.categories or ())[:LEVELS]):
-                rounds[2 + place].append((column.name, level))
-        elif column.range is not None:
-            rounds[1].append((column.name, column.range[0]))
-            rounds[2].append((column.name, column.range[1]))
-    return [edit for part in rounds for edit in part]
+def _edits(column: Column) -> list[float | str]:
+    """What golden rows are to hold in a column."""
+    if column.kind == "category":
+        gap: list[float | str] = [""] if column.missing else []
+        return [*gap, UNKNOWN, *(column.categories or ())[:LEVELS]]
+    return [*([np.nan] if column.missing else []), *(column.range or ())]
 
 
 def write(path: Path, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray], contract: Contract) -> None:

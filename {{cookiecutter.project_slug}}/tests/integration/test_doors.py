@@ -1,0 +1,130 @@
+"""All doors answer as the training framework does, on every held-out row of the awkward table."""
+
+import json
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from {{ cookiecutter.project_slug }}.inference.batch import score
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
+from {{ cookiecutter.project_slug }}.integrations import mlflow_flavor, mlflow_tracking
+from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
+from {{ cookiecutter.project_slug }}.schemas.config import ServingConfig
+
+from ..agreement import as_frame, assert_agree
+from ..awkward import KINDS, TARGETS
+from ..configs import SMALL
+from ..conftest import Trained
+
+pytestmark = pytest.mark.slow
+every_model = pytest.mark.parametrize(("model", "target"), list(product(SMALL, TARGETS)))
+every_target = pytest.mark.parametrize("target", TARGETS)
+Train = Callable[[str, str], Trained]
+
+
+def wanted(case: Trained) -> tuple[pd.DataFrame, float]:
+    """The training framework's predictions, and the deviation that the tolerance is measured in."""
+    target = case.fitted.target
+    values = pd.Series(case.table.columns[target.name][case.sides == "train", 0])
+    if target.classes is None:
+        return as_frame(case.expected, None), float(values.std(ddof=0))
+    share = values.value_counts(normalize=True).max()
+    return as_frame(case.expected, target.classes), float(np.sqrt(share * (1 - share)))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """Rows as JSON has them: null where a value is missing."""
+    cells = frame[["key", *KINDS]].astype(object).where(frame[["key", *KINDS]].notna(), None)
+    return cells.to_dict("records")
+
+
+@every_model
+def test_the_predictions_say_something(trained: Train, model: str, target: str) -> None:
+    want, _ = wanted(trained(model, target))
+    assert len(want) == 600
+    assert want.nunique().max() > 100
+    assert np.isfinite(want.select_dtypes("number").to_numpy()).all()
+
+
+@every_model
+def test_engine(trained: Train, heldout: pd.DataFrame, model: str, target: str) -> None:
+    case = trained(model, target)
+    engine = Engine(case.servable.folder)
+    engine.check_golden()
+    assert_agree(as_frame(engine.run(heldout), case.fitted.target.classes), *wanted(case))
+
+
+@every_model
+def test_pyfunc(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str) -> None:
+    import mlflow
+
+    case = trained(model, target)
+    mlflow_flavor.save_model(str(tmp_path / "model"), mlflow.models.Model(), str(case.servable.folder))
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert_agree(loaded.predict(heldout), *wanted(case))
+
+
+@every_model
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_batch(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str, suffix: str) -> None:
+    case = trained(model, target)
+    source, scored = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    if suffix == ".csv":
+        heldout.to_csv(source, index=False)
+    else:
+        heldout.to_parquet(source)
+    assert score(Engine(case.servable.folder), source, scored, rows=250) == 600
+    read = pyarrow.csv.read_csv if suffix == ".csv" else pyarrow.parquet.read_table
+    got = read(scored).to_pandas()
+    assert got.pop("key").astype(str).tolist() == heldout["key"].astype(str).tolist()
+    assert_agree(got, *wanted(case))
+
+
+@every_target
+def test_registered_under_an_alias(trained: Train, heldout: pd.DataFrame, tmp_path: Path, target: str) -> None:
+    import mlflow
+
+    case = trained("lightgbm", target)
+    config = case.config.mlflow.model_copy(update={"model": f"awkward_{target}"})
+    contract = case.servable.contract.model_copy(update={"name": config.model})
+    assert contract.name != case.servable.contract.name
+    registry = MlflowRegistry(config.tracking_uri, tmp_path / "cache")
+    with mlflow_tracking.run(config, "test") as run:
+        version = registry.register(run, case.servable.folder, {})
+    registry.set_alias(version, "dev")
+    reference = f"models:/{version.name}@dev"
+    assert_agree(mlflow.pyfunc.load_model(reference).predict(heldout), *wanted(case))
+    downloaded = Engine(registry.download(registry.find(reference)))
+    assert_agree(as_frame(downloaded.run(heldout), case.fitted.target.classes), *wanted(case))
+
+
+@every_model
+def test_http(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str) -> None:
+    from deployment.api.app import create_app
+    from fastapi.testclient import TestClient
+
+    case = trained(model, target)
+    settings = ServingConfig(
+        reference=str(case.servable.folder),
+        host="127.0.0.1",
+        port=0,
+        threads=1,
+        tracking_uri="",
+        cache_dir=str(tmp_path),
+    )
+    body = json.dumps({"records": records(heldout)}, allow_nan=False)
+    with TestClient(create_app(settings)) as client:
+        answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200, answer.text[:500]
+    got = []
+    for prediction in answer.json()["predictions"]:
+        probabilities = prediction.pop(f"{target}_probabilities", {})
+        got.append(prediction | {f"{target}_probabilities_{label}": p for label, p in probabilities.items()})
+    want, deviation = wanted(case)
+    assert_agree(pd.DataFrame(got)[list(want.columns)], want, deviation)
