@@ -37,7 +37,7 @@ style: setup  ## ruff and mypy over the template's own Python
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/mypy $(CODE)
 
-bench: setup  ## run every script of benchmarks/, as one Markdown table (half an hour)
+bench: setup  ## run every script of benchmarks/, as one Markdown table
 	@for script in $(HEAD) $(filter-out $(HEAD),$(wildcard benchmarks/*.py)); do $(VENV)/bin/python $$script || exit; done
 
 clean:  ## remove what these targets made, the demo excepted

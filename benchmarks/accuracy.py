@@ -12,11 +12,9 @@ def main(models: list[str]) -> None:
     from benchmarked.cli.cv import cv
     from benchmarked.utils.verb import compose
 
-    path = housing()
-
     def scores(model: str) -> dict[str, float]:
         note(f"cross-validating {model}")
-        overrides = ["experiment=california_housing", f"model={model}", f"data.path='{path}'", "progress=false"]
+        overrides = [*housing(), f"model={model}", "progress=false"]
         found: dict[str, float] = cv(compose("cv", overrides))
         return found
 
@@ -39,5 +37,4 @@ if __name__ == "__main__":
         "--models", nargs="+", choices=GOALS, default=list(GOALS), help="default: all; the MLP takes five minutes"
     )  # fmt: skip
     options = parser.parse_args()
-    housing()
     in_project(lambda: main(options.models))

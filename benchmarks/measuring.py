@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).parents[1]
 SLUG = "benchmarked"
 """Package of the project that is baked and measured."""
+COLUMNS = ("what", "measured", "goal", "met", "against the floor in the same run", "command")
 PACKAGES = ("torch", "lightning", "lightgbm", "hydra-core", "mlflow", "onnxruntime", "numpy")
 
 sys.path.insert(0, str(ROOT / "tests"))  # baking.py: the tests' bake and the environment that all bakes share
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as for most users: what is imported twice is compiled once
 if TYPE_CHECKING:
     from baking import Bake
 
@@ -36,7 +38,8 @@ def note(text: str) -> None:
 
 def row(what: str, measured: str, goal: str, met: bool, ratio: str = "") -> None:
     """Print one row of the table."""
-    print(f"| {what} | {measured} | {goal} | {'yes' if met else '**no**'} | {ratio} |", flush=True)
+    command = f"`python benchmarks/{Path(sys.argv[0]).name}`"
+    print("|", " | ".join([what, measured, goal, "yes" if met else "**no**", ratio, command]), "|", flush=True)
 
 
 def bake_command(folder: Path) -> list[str]:
@@ -52,8 +55,6 @@ def baked() -> Iterator["Bake"]:
     """A baked project in a temporary folder."""
     from baking import Bake
 
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as for any user: what is imported twice is compiled once
-    os.environ["UV_COMPILE_BYTECODE"] = "1"
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         subprocess.run(bake_command(Path(folder)), check=True, stdout=sys.stderr)
         yield Bake(Path(folder) / SLUG)
@@ -63,6 +64,7 @@ def python_of(project: "Bake") -> str:
     """The interpreter of the environment that the tests' bakes share, which is made where it is not there."""
     from baking import shared_environment
 
+    os.environ["UV_COMPILE_BYTECODE"] = "1"
     return str(shared_environment(project) / "bin" / "python")
 
 
@@ -110,12 +112,11 @@ def median(values: Sequence[float], digits: int = 2) -> str:
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
-def housing() -> Path:
-    """The California housing CSV in the folder that ML_TEMPLATE_DATA names."""
-    path = Path(os.environ.get("ML_TEMPLATE_DATA", "")) / "california_housing.csv"
-    if not path.is_file():
-        sys.exit("set ML_TEMPLATE_DATA to the folder that holds california_housing.csv")
-    return path.resolve()
+def housing() -> list[str]:
+    """Overrides for the California housing table: its CSV in the folder ML_TEMPLATE_DATA, without it the project's URL."""
+    folder = os.environ.get("ML_TEMPLATE_DATA")
+    path = [f"data.path='{Path(folder).resolve()}/california_housing.csv'"] if folder else []
+    return ["experiment=california_housing", *path]
 
 
 if __name__ == "__main__":
@@ -124,4 +125,5 @@ if __name__ == "__main__":
     installed = {found.name: found.version for found in distributions(path=[str(p) for p in library.glob("*/site-*")])}
     versions = ", ".join(f"{name} {installed[name]}" for name in PACKAGES)
     print(f"{datetime.date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n")
-    print("| what | measured | goal | met | against the floor in the same run |\n| --- | --- | --- | --- | --- |")
+    print("|", " | ".join(COLUMNS), "|")
+    print("|", " | ".join(["---"] * len(COLUMNS)), "|")

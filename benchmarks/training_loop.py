@@ -140,7 +140,7 @@ def main(rounds: int, epochs: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="counted fits of each loop (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="counted fits of each loop (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=8, help="of each fit (default: %(default)s)")
     options = parser.parse_args()
     in_project(lambda: main(options.rounds, options.epochs))

@@ -29,7 +29,7 @@ EMAIL = re.compile(rf"{ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
 DEPENDENCIES = """
     alembic annotated_types antlr4 anyio arrow attr attrs blinker cachetools certifi cffi click cloudpickle coverage
     cryptography cycler databricks dateutil docker dotenv fastapi filelock flask fsspec functorch git gitpython google
-    graphene graphql grimp gunicorn h11 hatchling httpcore httptools httpx hydra hydra_core hypothesis idna
+    graphene graphql grimp gunicorn h11 hatchling httpcore httptools httpx httpx2 hydra hydra_core hypothesis idna
     import_linter importlinter iniconfig ipykernel itsdangerous jinja2 joblib jsonschema jupyter jupyter_client
     jupyter_core kiwisolver lightgbm lightning lightning_fabric lightning_utilities loguru mako markupsafe matplotlib
     ml_dtypes mlflow mlflow_skinny mpmath mypy narwhals nbclient nbconvert nbformat networkx numpy omegaconf onnx

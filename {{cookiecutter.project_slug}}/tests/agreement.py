@@ -21,9 +21,9 @@ def as_frame(outputs: Mapping[str, np.ndarray], classes: Sequence[object] | None
 
 
 def off(got: np.ndarray, want: np.ndarray, deviation: float) -> int:
-    """Number of rows with a value that is off by more than 1e-5 × (deviation + |wanted|), or is not a number."""
+    """Number of rows `[N, width]` with a value off by more than 1e-5 × (deviation + |wanted|), or that is no number."""
     assert got.shape == want.shape
-    got, want = got.astype(np.float64).reshape(len(got), -1), want.astype(np.float64).reshape(len(want), -1)
+    got, want = got.astype(np.float64), want.astype(np.float64)
     near = np.abs(got - want) <= TOLERANCE * (deviation + np.abs(want))
     return int((~near.all(axis=1)).sum())
 

@@ -39,9 +39,12 @@ def train_config(folder: Path, data: Mapping[str, Any], overrides: Sequence[str]
     ):
         (search / group).mkdir(parents=True, exist_ok=True)
         (search / group / "of_the_test.yaml").write_text(text, encoding="utf-8")
+    return composed(folder, [f"hydra.searchpath=[file://{search}]", "experiment=of_the_test", *overrides])
+
+
+def composed(folder: Path, overrides: Sequence[str]) -> TrainConfig:
+    """`config/train.yaml`, writing to a folder of the test."""
     fixed = [
-        f"hydra.searchpath=[file://{search}]",
-        "experiment=of_the_test",
         f"data.raw_dir={folder}/raw",
         f"data.processed_dir={folder}/processed",
         f"trainer.checkpoints={folder}/checkpoints",

@@ -15,12 +15,12 @@ from {{ cookiecutter.project_slug }}.inference.batch import score
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations import mlflow_flavor, mlflow_tracking
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
-from {{ cookiecutter.project_slug }}.schemas.config import ServingConfig
 
 from ..agreement import as_frame, assert_agree
 from ..awkward import KINDS, TARGETS
 from ..configs import SMALL
-from ..conftest import Trained
+from ..servables import serving
+from ..trainings import Trained
 
 pytestmark = pytest.mark.slow
 every_model = pytest.mark.parametrize(("model", "target"), list(product(SMALL, TARGETS)))
@@ -45,26 +45,26 @@ def records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 
 @every_model
-def test_the_predictions_say_something(trained: Train, model: str, target: str) -> None:
-    want, _ = wanted(trained(model, target))
+def test_the_predictions_say_something(train_awkward: Train, model: str, target: str) -> None:
+    want, _ = wanted(train_awkward(model, target))
     assert len(want) == 600
     assert want.nunique().max() > 100
     assert np.isfinite(want.select_dtypes("number").to_numpy()).all()
 
 
 @every_model
-def test_engine(trained: Train, heldout: pd.DataFrame, model: str, target: str) -> None:
-    case = trained(model, target)
+def test_engine(train_awkward: Train, heldout: pd.DataFrame, model: str, target: str) -> None:
+    case = train_awkward(model, target)
     engine = Engine(case.servable.folder)
     engine.check_golden()
     assert_agree(as_frame(engine.run(heldout), case.fitted.target.classes), *wanted(case))
 
 
 @every_model
-def test_pyfunc(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str) -> None:
+def test_pyfunc(train_awkward: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str) -> None:
     import mlflow
 
-    case = trained(model, target)
+    case = train_awkward(model, target)
     mlflow_flavor.save_model(str(tmp_path / "model"), mlflow.models.Model(), str(case.servable.folder))
     loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     assert_agree(loaded.predict(heldout), *wanted(case))
@@ -72,8 +72,10 @@ def test_pyfunc(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: st
 
 @every_model
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_batch(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str, suffix: str) -> None:
-    case = trained(model, target)
+def test_batch(
+    train_awkward: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str, suffix: str
+) -> None:
+    case = train_awkward(model, target)
     source, scored = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     if suffix == ".csv":
         heldout.to_csv(source, index=False)
@@ -87,39 +89,29 @@ def test_batch(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str
 
 
 @every_target
-def test_registered_under_an_alias(trained: Train, heldout: pd.DataFrame, tmp_path: Path, target: str) -> None:
+def test_registered_under_an_alias(train_awkward: Train, heldout: pd.DataFrame, tmp_path: Path, target: str) -> None:
     import mlflow
 
-    case = trained("lightgbm", target)
-    config = case.config.mlflow.model_copy(update={"model": f"awkward_{target}"})
-    contract = case.servable.contract.model_copy(update={"name": config.model})
-    assert contract.name != case.servable.contract.name
-    registry = MlflowRegistry(config.tracking_uri, tmp_path / "cache")
-    with mlflow_tracking.run(config, "test") as run:
+    case = train_awkward("lightgbm", target)
+    registry = MlflowRegistry(case.config.mlflow.tracking_uri, tmp_path / "cache")
+    with mlflow_tracking.run(case.config.mlflow, "test") as run:
         version = registry.register(run, case.servable.folder, {})
     registry.set_alias(version, "dev")
-    reference = f"models:/{version.name}@dev"
+    reference = f"models:/awkward_{target}@dev"
     assert_agree(mlflow.pyfunc.load_model(reference).predict(heldout), *wanted(case))
     downloaded = Engine(registry.download(registry.find(reference)))
     assert_agree(as_frame(downloaded.run(heldout), case.fitted.target.classes), *wanted(case))
 
 
 @every_model
-def test_http(trained: Train, heldout: pd.DataFrame, tmp_path: Path, model: str, target: str) -> None:
-    from deployment.api.app import create_app
+def test_http(train_awkward: Train, heldout: pd.DataFrame, model: str, target: str) -> None:
     from fastapi.testclient import TestClient
 
-    case = trained(model, target)
-    settings = ServingConfig(
-        reference=str(case.servable.folder),
-        host="127.0.0.1",
-        port=0,
-        threads=1,
-        tracking_uri="",
-        cache_dir=str(tmp_path),
-    )
+    from deployment.api.app import create_app
+
+    case = train_awkward(model, target)
     body = json.dumps({"records": records(heldout)}, allow_nan=False)
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(serving(case.servable.folder))) as client:
         answer = client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 200, answer.text[:500]
     got = []

@@ -9,7 +9,7 @@ import pytest
 
 from {{ cookiecutter.project_slug }}.data.feature_tables import compute
 from {{ cookiecutter.project_slug }}.data.prepare import prepare, write_feature_table
-from {{ cookiecutter.project_slug }}.inference.feature_tables import FeatureTable, add_missing_columns, entity_of
+from {{ cookiecutter.project_slug }}.inference.feature_tables import FeatureTable, add_missing_columns, entity_of, reader
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.config import DataConfig
@@ -123,12 +123,12 @@ def test_the_input_is_completed(tmp_path: Path) -> None:
     folder.mkdir()
     write_feature_table(history, folder / "shops.parquet")
     given = {"shop": ["a", "a", "new"], "when": ["1970-01-02", 0, None]}
-    joined = add_missing_columns(given, contract, folder)
+    joined = add_missing_columns(given, contract, reader(folder))
     np.testing.assert_array_equal(np.ravel(joined["mean_sales"]), [7.5, np.nan, np.nan])
     supplied = {**given, "mean_sales": [1, 2, 3]}
-    assert add_missing_columns(supplied, contract, folder)["mean_sales"] == [1, 2, 3]
+    assert add_missing_columns(supplied, contract, reader(folder))["mean_sales"] == [1, 2, 3]
     with pytest.raises(InputError) as error:
-        add_missing_columns({"shop": ["a"]}, contract, folder)
+        add_missing_columns({"shop": ["a"]}, contract, reader(folder))
     assert str(error.value) == "missing column: 'when', by which the feature table 'shops' is looked up"
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from ..ports import UserError
 from ..utils.files import replacing
 from .engine import Engine
-from .feature_tables import add_missing_columns
+from .feature_tables import FeatureTable, add_missing_columns, reader
 from .tables import Writer, read_batches
 from .wire import InputError, encode_key
 
@@ -38,12 +38,13 @@ def score(
         UserError: the table does not fit the contract; nothing is left behind.
     """
     done = 0
+    read = reader(feature_tables or engine.folder / "feature_tables")
     with replacing(target) as aside:
         writer = Writer(aside, target.suffix)
         try:
             for part in read_batches(source, rows):
                 try:
-                    writer.write(_score_part(engine, part, feature_tables or engine.folder / "feature_tables"))
+                    writer.write(_score_part(engine, part, read))
                 except InputError as error:
                     where = f" (counted from row {done} of the file)" if done else ""
                     raise UserError(f"{source}: {error}{where}") from None
@@ -56,8 +57,8 @@ def score(
     return done
 
 
-def _score_part(engine: Engine, part: pa.Table, feature_tables: Path) -> pa.Table:
-    columns = add_missing_columns({name: part[name] for name in part.column_names}, engine.contract, feature_tables)
+def _score_part(engine: Engine, part: pa.Table, read: Callable[[str], FeatureTable]) -> pa.Table:
+    columns = add_missing_columns({name: part[name] for name in part.column_names}, engine.contract, read)
     keys = {
         key.name: pa.array(encode_key(part[key.name].to_pylist(), key.name), pa.string())
         for key in engine.contract.keys

@@ -1,13 +1,15 @@
 """Looking a row up in a feature table: values by entity, as of a time, never later."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..ports import UserError
 from ..schemas.contract import Contract, Entity
-from .wire import InputError, encode_column
+from .wire import InputError, encode_column, encode_key
 
 ENTITY, TIME = "entity", "event_time"
 """The columns of every feature table's file, beside its values."""
@@ -69,15 +71,39 @@ def entity_of(columns: Mapping[str, np.ndarray], entity: Sequence[Entity]) -> np
     return np.array(["|".join(row) if all(row) else "" for row in zip(*parts, strict=True)], object)
 
 
-def add_missing_columns(columns: Mapping[str, object], contract: Contract, folder: Path) -> dict[str, object]:
+def reader(folder: Path) -> Callable[[str], FeatureTable]:
+    """Feature tables of a directory by name, each read once.
+
+    Raises:
+        UserError: when called for one that is not there.
+    """
+
+    @functools.cache
+    def read(name: str) -> FeatureTable:
+        path = folder / f"{name}.parquet"
+        if not path.is_file():
+            raise UserError(f"there is no feature table {path}")
+        return FeatureTable.read(path)
+
+    return read
+
+
+def add_missing_columns(
+    columns: Mapping[str, object], contract: Contract, read: Callable[[str], FeatureTable]
+) -> dict[str, object]:
     """The input with the columns of feature tables joined where it lacks them.
+
+    Args:
+        columns: the input's columns by name.
+        contract: says which columns come from which table.
+        read: gives a feature table by its name; see `reader`.
 
     Raises:
         InputError: a column that a table is looked up by is absent or does not fit its kind.
     """
     joined = dict(columns)
-    document = {column.name: column.model_dump() for column in contract.columns}
-    tokens = set(contract.missing_tokens)
+    known = {column.name: column for column in contract.columns}
+    tokens = frozenset(contract.missing_tokens)
     absent = {column.source.table: column.source for column in contract.columns
               if column.source is not None and column.name not in columns}  # fmt: skip
     for name, source in absent.items():
@@ -85,8 +111,13 @@ def add_missing_columns(columns: Mapping[str, object], contract: Contract, folde
         for column in needed:
             if column not in columns:
                 raise InputError(f"missing column: {column!r}, by which the feature table {name!r} is looked up")
-        encoded = {column: encode_column(columns[column], document[column], tokens) for column in needed}
+        encoded = {
+            column: encode_key(columns[column], column)[:, None]
+            if known[column].role == "key"
+            else encode_column(columns[column], known[column].model_dump(), tokens)
+            for column in needed
+        }
         time = encoded[source.time][:, 0] if source.time else None
-        values = FeatureTable.read(folder / f"{name}.parquet").lookup(entity_of(encoded, source.entity), time)
+        values = read(name).lookup(entity_of(encoded, source.entity), time)
         joined |= {column: array for column, array in values.items() if column not in columns}
     return joined

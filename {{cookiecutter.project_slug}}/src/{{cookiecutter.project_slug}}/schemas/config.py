@@ -135,6 +135,9 @@ class DataConfig(Group):
             named[f"feature_tables.{table}.entity"] = [part.column for part in config.entity]
             named[f"feature_tables.{table}.columns"] = [a.of for a in config.columns.values()]
             named[f"feature_tables.{table}.time"] = [config.time]
+            for column in [part.column for part in config.entity] + ([config.time] if config.time else []):
+                if column in self.columns and (self.columns[column].role == "ignored" or column == self.target):
+                    raise ValueError(f"feature_tables.{table} is looked up by {column!r}: make it a feature or a key")
         for where, names in named.items():
             for name in names:
                 if name is not None and name not in self.columns:
