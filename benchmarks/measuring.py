@@ -113,7 +113,7 @@ def median(values: Sequence[float], digits: int = 2) -> str:
 
 
 def housing() -> list[str]:
-    """Overrides for the California housing table: its CSV in the folder ML_TEMPLATE_DATA, without it the project's URL."""
+    """Overrides for California housing: its CSV in the folder that ML_TEMPLATE_DATA names, or else its URL."""
     folder = os.environ.get("ML_TEMPLATE_DATA")
     path = [f"data.path='{Path(folder).resolve()}/california_housing.csv'"] if folder else []
     return ["experiment=california_housing", *path]

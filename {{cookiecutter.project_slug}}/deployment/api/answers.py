@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 
 from .bodies import Rows
@@ -22,14 +21,7 @@ def predictions(rows: Rows, outputs: Mapping[str, np.ndarray], contract: Contrac
     Returns:
         A list with an object per row, or an object with a list per name. A width above 1 is a list in each row, except
         for probabilities: an object by class.
-
-    Raises:
-        InputError: a prediction is infinite or no number, which JSON cannot say.
     """
-    for name, array in outputs.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            row = int(np.isfinite(array).reshape(len(array), -1).all(axis=1).argmin())
-            raise InputError(f"row {row} has no finite {name}: look for an input far from what training saw")
     classes = {target.probabilities: [str(label) for label in target.classes or ()] for target in contract.targets}
     if rows.by_column:
         return rows.keys | {name: _column(array, classes.get(name)) for name, array in outputs.items()}

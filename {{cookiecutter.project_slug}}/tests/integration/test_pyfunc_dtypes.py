@@ -56,7 +56,8 @@ def with_types(**types: Any) -> Change:
 def with_times(unit: str, zone: str | None = None) -> Change:
     def change(frame: pd.DataFrame) -> pd.DataFrame:
         iso = pd.to_datetime(frame["when iso"], utc=True).astype(f"datetime64[{unit}, UTC]")
-        seconds = pd.to_datetime(frame["when_s"], unit="s", utc=True).astype(f"datetime64[{unit}, UTC]")
+        whole = (frame["when_s"].fillna(0.0) * 1e6).astype("int64").astype("datetime64[us, UTC]")
+        seconds = whole.where(frame["when_s"].notna()).astype(f"datetime64[{unit}, UTC]")
         convert = (lambda times: times.dt.tz_convert(zone)) if zone else (lambda times: times.dt.tz_localize(None))
         return frame.assign(**{"when iso": convert(iso), "when_s": convert(seconds)})
 

@@ -26,7 +26,8 @@ def matrix(seed: int, classes: int = 0, rows: int = 300) -> Matrix:
 
 def perceptron(folder: Path, seed: int = 0, dropout: float = 0.2, **options: Any) -> Estimator:
     """With dropout, so that a resumed fit must draw what a straight one draws."""
-    from {{ cookiecutter.project_slug }}.models.lightning import LightningMLP  # seconds, which collecting the tests need not take
+    # Here, since collecting the tests would take seconds otherwise.
+    from {{ cookiecutter.project_slug }}.models.lightning import LightningMLP
 
     trainer = {
         "max_epochs": 6,

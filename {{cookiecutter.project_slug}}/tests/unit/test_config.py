@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 from {{ cookiecutter.project_slug }}.ports import UserError
-from {{ cookiecutter.project_slug }}.schemas.config import CrossValidationConfig, PredictConfig, ServeConfig, TrainConfig, validate
+from {{ cookiecutter.project_slug }}.schemas.config import (
+    CrossValidationConfig,
+    PredictConfig,
+    ServeConfig,
+    TrainConfig,
+    validate,
+)
 from {{ cookiecutter.project_slug }}.utils.verb import compose
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 
 from {{ cookiecutter.project_slug }}.data.feature_tables import compute
 from {{ cookiecutter.project_slug }}.data.prepare import prepare, write_feature_table
-from {{ cookiecutter.project_slug }}.inference.feature_tables import FeatureTable, add_missing_columns, entity_of, reader
+from {{ cookiecutter.project_slug }}.inference import feature_tables
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.config import DataConfig
@@ -82,7 +82,7 @@ def test_against_a_slow_loop(tmp_path: Path, by_time: bool) -> None:
 
 def test_a_lookup_sees_nothing_of_its_own_time_or_later() -> None:
     entity, time = np.array(["a", "a", "b", "a"], object), np.array([30.0, 10.0, 20.0, 20.0])
-    table = FeatureTable(entity, time, {"v": np.array([3.0, 1.0, 9.0, 2.0])})
+    table = feature_tables.FeatureTable(entity, time, {"v": np.array([3.0, 1.0, 9.0, 2.0])})
     asked = [("a", 10.0), ("a", 10.5), ("a", 20.0), ("a", 1e12), ("b", 15.0), ("b", 21.0), ("c", 50.0), ("", 50.0)]
     asked += [("a", np.nan), ("A", 50.0)]
     got = table.lookup(np.array([e for e, _ in asked], object), np.array([t for _, t in asked]))["v"]
@@ -90,10 +90,10 @@ def test_a_lookup_sees_nothing_of_its_own_time_or_later() -> None:
 
 
 def test_a_static_lookup() -> None:
-    table = FeatureTable(np.array(["b", "a\0", "a"], object), None, {"v": np.array([2.0, 0.0, 1.0])})
+    table = feature_tables.FeatureTable(np.array(["b", "a\0", "a"], object), None, {"v": np.array([2.0, 0.0, 1.0])})
     got = table.lookup(np.array(["a", "c", "b", "", "a\0"], object), None)["v"]
     np.testing.assert_array_equal(got[:, 0], [1.0, np.nan, 2.0, np.nan, 0.0])
-    empty = FeatureTable(np.array([], object), None, {"v": np.array([])})
+    empty = feature_tables.FeatureTable(np.array([], object), None, {"v": np.array([])})
     np.testing.assert_array_equal(empty.lookup(np.array(["a"], object), None)["v"], [[np.nan]])
 
 
@@ -104,10 +104,10 @@ def test_the_key_of_a_row() -> None:
         "number": np.array([[5.0], [0.5], [1.0], [2.0]]),
     }
     parts = [Entity(column="lon", grid=0.25), Entity(column="shop"), Entity(column="number")]
-    assert entity_of(columns, parts).tolist() == ["-1|a|5", r"0|c\|d|0.5", "", ""]
-    assert entity_of(columns, parts[1:2]).tolist() == ["a", "c|d", "", "a"]
+    assert feature_tables.entity_of(columns, parts).tolist() == ["-1|a|5", r"0|c\|d|0.5", "", ""]
+    assert feature_tables.entity_of(columns, parts[1:2]).tolist() == ["a", "c|d", "", "a"]
     twisted = {"p": np.array([["a|b"], ["a"]], object), "q": np.array([["c"], ["b|c"]], object)}
-    assert len(set(entity_of(twisted, [Entity(column="p"), Entity(column="q")]))) == 2
+    assert len(set(feature_tables.entity_of(twisted, [Entity(column="p"), Entity(column="q")]))) == 2
 
 
 def test_the_input_is_completed(tmp_path: Path) -> None:
@@ -118,17 +118,18 @@ def test_the_input_is_completed(tmp_path: Path) -> None:
         Column(name="mean_sales", kind="number", source=source),
     )
     contract = Contract(name="m", columns=columns, targets=(Target(name="y", kind="regression", deviation=1.0),))
-    history = FeatureTable(np.array(["a"], object), np.array([0.0]), {"mean_sales": np.array([7.5])})
+    history = feature_tables.FeatureTable(np.array(["a"], object), np.array([0.0]), {"mean_sales": np.array([7.5])})
     folder = tmp_path / "feature_tables"
     folder.mkdir()
     write_feature_table(history, folder / "shops.parquet")
     given = {"shop": ["a", "a", "new"], "when": ["1970-01-02", 0, None]}
-    joined = add_missing_columns(given, contract, reader(folder))
+    joined = feature_tables.add_missing_columns(given, contract, feature_tables.reader(folder))
     np.testing.assert_array_equal(np.ravel(joined["mean_sales"]), [7.5, np.nan, np.nan])
     supplied = {**given, "mean_sales": [1, 2, 3]}
-    assert add_missing_columns(supplied, contract, reader(folder))["mean_sales"] == [1, 2, 3]
+    kept = feature_tables.add_missing_columns(supplied, contract, feature_tables.reader(folder))
+    assert kept["mean_sales"] == [1, 2, 3]
     with pytest.raises(InputError) as error:
-        add_missing_columns({"shop": ["a"]}, contract, reader(folder))
+        feature_tables.add_missing_columns({"shop": ["a"]}, contract, feature_tables.reader(folder))
     assert str(error.value) == "missing column: 'when', by which the feature table 'shops' is looked up"
 
 
@@ -150,5 +151,6 @@ def test_the_targets_past_is_allowed() -> None:
     how = config({"past_y": {"of": "y"}})
     table = table_of(frame(), how)
     made = compute("shops", how.feature_tables["shops"], table.columns, how)
-    got = made.lookup(entity_of(table.columns, [Entity(column="shop")]), table.columns["when"][:, 0])["past_y"][:, 0]
-    np.testing.assert_allclose(got, slow(frame(), "y", "mean", by_time=True), rtol=1e-9, atol=1e-12)
+    shop = feature_tables.entity_of(table.columns, [Entity(column="shop")])
+    got = made.lookup(shop, table.columns["when"][:, 0])["past_y"]
+    np.testing.assert_allclose(got[:, 0], slow(frame(), "y", "mean", by_time=True), rtol=1e-9, atol=1e-12)

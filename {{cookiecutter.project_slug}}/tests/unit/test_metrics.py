@@ -91,4 +91,11 @@ def test_importance_is_the_rise_of_the_error() -> None:
     assert found["unused"] == 0.0
     assert found["strong"] == pytest.approx(3 * 2**0.5, rel=0.1)  # the difference of two independent draws
     assert found["weak"] == pytest.approx(2**0.5, rel=0.1)
-    assert worth_keeping({"a": 0.5, "b": 0.01}, metric=10.0) == ["a"]
+
+
+def test_columns_worth_keeping() -> None:
+    folds = [{"sure": 1.0, "surer": 2.0, "doubtful": 0.1, "useless": -0.1},
+             {"sure": 1.2, "surer": 2.1, "doubtful": -0.1, "useless": 0.0},
+             {"sure": 0.8, "surer": 1.9, "doubtful": 0.1, "useless": -0.2}]  # fmt: skip
+    assert worth_keeping(folds) == ["surer", "sure"]
+    assert worth_keeping(folds, errors=0.0) == ["surer", "sure", "doubtful"]

@@ -122,6 +122,7 @@ def test_the_contract_names_the_tokens() -> None:
         ("time", "yesterday", f"{TIME} 'yesterday'"),
         ("time", "2001-02-29", f"{TIME} '2001-02-29'"),
         ("time", True, f"{TIME} True"),
+        ("time", "20000229", f"{TIME} '20000229'"),
         ("category", float("-inf"), "column 'c' must be text, row 1 holds -inf"),
         ("category", ["a", "b"], "column 'c' must be text, row 1 holds ['a', 'b']"),
         ("category", {"a": 1}, "column 'c' must be text, row 1 holds {'a': 1}"),
@@ -165,6 +166,7 @@ def test_keys_are_text_and_exact_and_no_inputs() -> None:
     assert encode({}, with_key) == {}
     big = 2**53 + 1
     assert encode_key([big, str(big), 7.0, None, "a"], "k").tolist() == [str(big), str(big), "7", "", "a"]
+    assert encode_key(["7.0", "True", "NA"], "k").tolist() == ["7.0", "True", "NA"]
     assert encode_key(pd.Series([big, None], dtype="Int64"), "k").tolist() == [str(big), ""]
     assert encode_key(np.array([big]), "k").tolist() == [str(big)]
 

@@ -9,7 +9,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..data.table import Table
 from ..evaluation import figures
-from ..evaluation.importance import permutation_importance
 from ..evaluation.metrics import MAIN, evaluate
 from ..integrations.mlflow_registry import MlflowRegistry
 from ..integrations.mlflow_store import ForbiddenError
@@ -70,15 +69,7 @@ def log_evaluation(
     if history:
         drawn["learning_curve"] = figures.learning_curve(history)
     if config.evaluation.importance_repeats:
-        used = {fitted.front_end.column_of(name) for name in fitted.front_end.names}
-        importance = permutation_importance(
-            lambda columns: fitted.predict(Table({**heldout.columns, **columns}, heldout.fingerprint, heldout.folder)),
-            {column.name: heldout.columns[column.name] for column in fitted.columns if column.name in used},
-            truth,
-            target,
-            config.evaluation.importance_repeats,
-            config.seed,
-        )
+        importance = fitted.importance(heldout, config.evaluation.importance_repeats, config.seed)
         drawn["feature_importance"] = figures.importance(importance, MAIN[target.kind])
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png")

@@ -1,1 +1,1 @@
-"""Metrics, figures, feature importance. Fits nothing."""
+"""Metrics, comparison, figures, feature importance. Fits nothing."""

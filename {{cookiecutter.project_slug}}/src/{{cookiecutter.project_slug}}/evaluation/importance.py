@@ -3,7 +3,7 @@
 Breiman, "Random Forests" (2001), section 10; over raw columns, as Fisher, Rudin and Dominici (2019) do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,19 @@ def permutation_importance(
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def worth_keeping(importance: Mapping[str, float], metric: float, share: float = 0.002) -> list[str]:
-    """Columns whose shuffling makes the metric worse by more than a share of it, the most important first."""
-    return [name for name, rise in importance.items() if rise > share * metric]
+def worth_keeping(folds: Sequence[Mapping[str, float]], errors: float = 2.0) -> list[str]:
+    """Columns whose mean importance over folds is more than some standard errors above zero, the highest mean first.
+
+    A column that others can stand in for has little importance of its own: leave out those that are computed from
+    others before the importance is taken.
+
+    Args:
+        folds: importance by column, one mapping per fold, all of the same columns.
+        errors: how many standard errors of the mean; 0 keeps every column with a positive mean.
+    """
+    means, needed = {}, {}
+    for name in folds[0]:
+        rises = [fold[name] for fold in folds]
+        means[name] = float(np.mean(rises))
+        needed[name] = errors * float(np.std(rises, ddof=1)) / np.sqrt(len(rises))
+    return sorted((name for name, mean in means.items() if mean > needed[name]), key=lambda name: -means[name])

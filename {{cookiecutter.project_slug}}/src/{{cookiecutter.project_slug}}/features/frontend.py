@@ -12,10 +12,21 @@ from ..schemas.contract import Column
 UNKNOWN, MISSING = 0, 1
 """Codes of a category that training did not see, and of a missing one; the levels follow."""
 ONEHOT_UNKNOWN, ONEHOT_MISSING = "<unknown>", "<missing>"
+CALENDAR = {"month": (6.5, 3.5), "day": (15.7, 8.8), "weekday": (3.0, 2.0), "hour": (12.0, 6.9)}
+"""Mean and deviation of the parts of a date where all dates are equally frequent."""
+SECONDS_PER_YEAR = 365.2425 * 86_400
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class DatePart(_Part):
+    """One part of a date: it becomes (part - offset) / scale."""
+
+    part: str
+    offset: float = 0.0
+    scale: float = 1.0
 
 
 class Number(_Part):
@@ -28,7 +39,7 @@ class Number(_Part):
     scale: float
     indicator: bool
     """Whether a feature says that the value was missing."""
-    dates: tuple[str, ...] = ()
+    dates: tuple[DatePart, ...] = ()
     """Parts of the date that become features."""
 
 
@@ -55,7 +66,7 @@ class FrontEnd(_Part):
         """The features before selection, in the order of the matrix."""
         names = [n.name for n in self.numbers]
         names += [f"{n.name}?missing" for n in self.numbers if n.indicator]
-        names += [f"{n.name}.{part}" for n in self.numbers for part in n.dates]
+        names += [f"{n.name}.{date.part}" for n in self.numbers for date in n.dates]
         for category in self.categories:
             levels = (ONEHOT_UNKNOWN, ONEHOT_MISSING, *category.levels)
             names += [f"{category.name}={level}" for level in levels] if category.onehot else [category.name]
@@ -142,8 +153,19 @@ def _number(column: Column, values: np.ndarray, config: FeaturesConfig) -> Numbe
         offset=offset,
         scale=scale if scale > 0 and np.isfinite(scale) else 1.0,
         indicator=config.indicators and fill is not None and len(seen) < len(values),
-        dates=config.dates if column.kind == "time" else (),
+        dates=tuple(_date(part, seen, config) for part in config.dates) if column.kind == "time" else (),
     )
+
+
+def _date(part: str, seconds: np.ndarray, config: FeaturesConfig) -> DatePart:
+    """Scaled, unless numbers are left alone: years by mean and deviation, the others by those of the calendar."""
+    if config.scale == "none":
+        return DatePart(part=part)
+    if part == "year":
+        years = 1970.0 + seconds / SECONDS_PER_YEAR
+        return DatePart(part=part, offset=float(years.mean()), scale=max(1.0, float(years.std())))
+    offset, scale = CALENDAR[part]
+    return DatePart(part=part, offset=offset, scale=scale)
 
 
 def _category(column: Column, values: np.ndarray, config: FeaturesConfig) -> Category | None:

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from .dates import date_parts
-from .frontend import MISSING, UNKNOWN, FrontEnd, Number
+from .frontend import MISSING, UNKNOWN, DatePart, FrontEnd, Number
 
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
 """Of every part of a servable's graph; parts of different versions do not merge."""
@@ -93,8 +93,14 @@ def _numbers(writer: GraphWriter, numbers: tuple[Number, ...]) -> list[str]:
             which = writer.constant(f"time{position}", [position], np.int64)
             seconds = writer.node("Gather", [filled, which], f"time{position}/seconds", axis=1)
             parts = date_parts(writer, seconds, f"time{position}")
-            blocks += [writer.cast(parts[part], f"time{position}/{part}_feature") for part in number.dates]
+            blocks += [_date(writer, parts[date.part], date, f"time{position}/{date.part}") for date in number.dates]
     return blocks
+
+
+def _date(writer: GraphWriter, source: str, date: DatePart, name: str) -> str:
+    centred = writer.node("Sub", [source, writer.constant(f"{name}/offset", [[date.offset]])], f"{name}/centred")
+    scaled = writer.node("Div", [centred, writer.constant(f"{name}/scale", [[date.scale]])], f"{name}/scaled")
+    return writer.cast(scaled, f"{name}/feature")
 
 
 def _category(writer: GraphWriter, column: str, position: int, codes: dict[str, int], onehot: bool) -> str:

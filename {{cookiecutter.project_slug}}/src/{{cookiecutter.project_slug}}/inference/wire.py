@@ -283,8 +283,17 @@ class Servable:
         return self.run_encoded(encode(columns, self.document))
 
     def run_encoded(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Predictions for columns that are encoded already."""
-        return dict(zip(self.outputs, self.session.run(None, dict(feeds)), strict=True))
+        """Predictions for columns that are encoded already.
+
+        Raises:
+            InputError: a row has no finite prediction: an input is far beyond what float32 holds.
+        """
+        answers = dict(zip(self.outputs, self.session.run(None, dict(feeds)), strict=True))
+        for name, array in answers.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                row = int(np.isfinite(array).all(axis=1).argmin())
+                raise InputError(f"row {row} has no finite {name}: look for an input far from what training saw")
+        return answers
 
     def flat(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs as table columns `[N]`: probabilities become `<target>_probabilities_<class>`."""

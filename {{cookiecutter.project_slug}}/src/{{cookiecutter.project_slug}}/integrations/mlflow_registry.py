@@ -71,11 +71,15 @@ class MlflowRegistry:
 
         contract = Contract.read(servable)
         with one_line(self._uri):
+            run = self._client.get_run(tracker.run_id)
+            entry = self._client.create_logged_model(  # by hand: MLflow would take its global experiment, not the run's
+                run.info.experiment_id, "servable", run.info.run_id, params=run.data.params
+            )
             logged = Model.log(
                 artifact_path=None,
-                name="servable",
                 flavor=mlflow_flavor,
                 run_id=tracker.run_id,
+                model_id=entry.model_id,
                 servable=str(servable),
             )
             tracker.tags({"servable": logged.model_uri})

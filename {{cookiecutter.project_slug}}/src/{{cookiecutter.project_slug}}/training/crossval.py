@@ -10,13 +10,20 @@ from ..data.table import Table
 from ..evaluation.metrics import evaluate
 from ..ports import OnEpoch, UserError
 from ..schemas.config import CrossValidationConfig, TimeSplit
-from .fit import fit
+from .fit import Fitted, fit
+
+Watch = Callable[[], AbstractContextManager[OnEpoch]]
+"""Makes the callback of one fit."""
 
 
-def cross_validate(
-    config: CrossValidationConfig, table: Table, progress: Callable[[], AbstractContextManager[OnEpoch]]
-) -> Iterator[dict[str, float]]:
-    """Metrics of one fold after the other.
+def cross_validate(config: CrossValidationConfig, table: Table, progress: Watch) -> Iterator[dict[str, float]]:
+    """Metrics of one fold after the other; see `fit_folds`."""
+    for fitted, tested in fit_folds(config, table, progress):
+        yield evaluate(fitted.target, tested.columns[fitted.target.name][:, 0], fitted.predict(tested))
+
+
+def fit_folds(config: CrossValidationConfig, table: Table, progress: Watch) -> Iterator[tuple[Fitted, Table]]:
+    """What was fitted without a fold, and the rows of that fold, one fold after the other.
 
     Folds are by the same hash as the split. Under a split by time they are consecutive, and each is predicted from
     those before it; the first is only trained on.
@@ -41,8 +48,7 @@ def cross_validate(
             raise UserError(f"evaluation.folds: {len(table)} rows are too few for {config.evaluation.folds} folds")
         with progress() as on_epoch:
             fitted = fit(config, table, rest & ~stop_early, rest & stop_early, on_epoch)
-        tested = table.take(test)
-        yield evaluate(fitted.target, tested.columns[fitted.target.name][:, 0], fitted.predict(tested))
+        yield fitted, table.take(test)
 
 
 def summary(folds_: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -1,11 +1,12 @@
 """Front-end, then model: the model is fitted on what the exported front-end returns, so there is one implementation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnxruntime
 
 from ..data.table import Table
+from ..evaluation.importance import permutation_importance
 from ..features import frontend, graph
 from ..features.frontend import FrontEnd
 from ..features.selection import select
@@ -46,6 +47,18 @@ class Fitted:
     def predict(self, table: Table) -> dict[str, np.ndarray]:
         """The training framework's predictions for a table."""
         return self.outputs(self.features(table))
+
+    def importance(self, table: Table, repeats: int, seed: int) -> dict[str, float]:
+        """Permutation importance of every column that gives a feature, on a table's rows, the highest first."""
+        used = {self.front_end.column_of(name) for name in self.front_end.names}
+        return permutation_importance(
+            lambda columns: self.predict(replace(table, columns={**table.columns, **columns})),
+            {column.name: table.columns[column.name] for column in self.columns if column.name in used},
+            table.columns[self.target.name][:, 0],
+            self.target,
+            repeats,
+            seed,
+        )
 
 
 def fit(config: TrainConfig, table: Table, train: np.ndarray, val: np.ndarray, on_epoch: OnEpoch) -> Fitted:

@@ -15,7 +15,7 @@ from ..evaluation.heldout import HELDOUT_FILE
 from ..features.graph import IR_VERSION, ML_OPSET, OPSET
 from ..inference.engine import GOLDEN_FILE, Engine
 from ..inference.parity import disagreement
-from ..inference.wire import Servable
+from ..inference.wire import InputError, Servable
 from ..ports import UserError
 from ..schemas.config import TrainConfig
 from ..schemas.contract import CONTRACT_FILE, GRAPH_FILE, Contract, Provenance
@@ -53,7 +53,10 @@ def export(fitted: Fitted, table: Table, sides: np.ndarray, config: TrainConfig,
         contract = _contract(fitted, table, config, code)
         (aside / CONTRACT_FILE).write_text(contract.to_json(), encoding="utf-8")
         servable = Servable(str(aside), config.threads)
-        got = servable.run_encoded({column.name: heldout.columns[column.name] for column in contract.inputs})
+        try:
+            got = servable.run_encoded({column.name: heldout.columns[column.name] for column in contract.inputs})
+        except InputError as error:
+            raise UserError(f"the held-out rows: {error}") from None
         off = disagreement(got, predicted, contract.target)
         if (off > 1).any():
             raise UserError(
