@@ -11,7 +11,8 @@ import yaml
 
 from {{ cookiecutter.project_slug }}.data.table import Table
 from {{ cookiecutter.project_slug }}.inference.wire import encode_column, encode_key
-from {{ cookiecutter.project_slug }}.schemas.config import DataConfig, TrainConfig, validate
+from {{ cookiecutter.project_slug }}.schemas.config import TrainConfig, validate
+from {{ cookiecutter.project_slug }}.schemas.data import DataConfig
 
 PROJECT = Path(__file__).parents[1]
 SMALL = {

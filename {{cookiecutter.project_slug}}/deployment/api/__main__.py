@@ -48,4 +48,4 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    run_verb("serve", serve)
+    run_verb("serve", serve, stops_on_sigterm=False)

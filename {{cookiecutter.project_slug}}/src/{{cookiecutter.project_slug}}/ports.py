@@ -96,6 +96,10 @@ class Tracker(Protocol):
         """Keep a file with the run."""
         ...
 
+    def servable(self, folder: Path) -> str:
+        """Keep a servable's directory with the run, and return its address (`models:/m-…`)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Version:
@@ -124,7 +128,7 @@ class Registry(Protocol):
         ...
 
     def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
-        """Log the servable with the run and register it under the contract's name."""
+        """Register a run's servable as a new version of the model that the contract names."""
         ...
 
     def set_alias(self, version: Version, alias: str) -> None:

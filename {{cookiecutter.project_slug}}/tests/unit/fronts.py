@@ -44,7 +44,7 @@ def run(front_end: FrontEnd, tensors: Mapping[str, np.ndarray]) -> dict[str, np.
     blob = graph.to_onnx(front_end).SerializeToString()
     session = onnxruntime.InferenceSession(blob, providers=["CPUExecutionProvider"])
     assert {value.name for value in session.get_inputs()} == set(tensors)
-    (matrix,) = session.run(["features"], dict(tensors))
+    (matrix,) = session.run(None, dict(tensors))
     assert matrix.dtype == np.float32
     assert matrix.shape[1] == len(front_end.names)
     return dict(zip(front_end.names, matrix.T, strict=True))

@@ -18,7 +18,6 @@ from {{ cookiecutter.project_slug }}.schemas.config import (
 from {{ cookiecutter.project_slug }}.utils.verb import compose
 
 ROOT = Path(__file__).parents[2]
-QUIET = ["trainer.checkpoints=null"]  # its default is the run's folder, which only a run has
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "config/experiment").glob("*.yaml"))
 MODELS = sorted(path.stem for path in (ROOT / "config/model").glob("*.yaml"))
 
@@ -30,20 +29,20 @@ def in_root(monkeypatch):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_says_what_it_is(experiment):
-    config = validate(TrainConfig, compose("train", [f"experiment={experiment}", *QUIET]))
+    config = validate(TrainConfig, compose("train", [f"experiment={experiment}"]))
     assert config.description
     assert config.data.target in config.data.columns
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_composes_with_the_front_end_of_its_kind(model):
-    config = validate(TrainConfig, compose("train", [f"model={model}", *QUIET]))
+    config = validate(TrainConfig, compose("train", [f"model={model}"]))
     by_model = {"mlp": ("median", "codes"), "linear": ("median", "onehot")}
     assert (config.features.impute, config.features.categories) == by_model.get(model, ("none", "codes"))
 
 
 def test_an_experiment_names_its_own_model_and_experiment():
-    config = validate(TrainConfig, compose("train", ["experiment=breast_cancer", *QUIET]))
+    config = validate(TrainConfig, compose("train", ["experiment=breast_cancer"]))
     assert (config.mlflow.model, config.mlflow.experiment, config.data.task) == (
         "breast_cancer",
         "breast_cancer",
@@ -79,7 +78,7 @@ def test_the_other_verbs_compose():
 )  # fmt: skip
 def test_a_wrong_value_is_one_line(overrides, message):
     with pytest.raises(UserError) as caught:
-        validate(TrainConfig, compose("train", [*QUIET, *overrides]))
+        validate(TrainConfig, compose("train", overrides))
     assert str(caught.value) == message
 
 

@@ -12,8 +12,8 @@ from {{ cookiecutter.project_slug }}.data.prepare import prepare, write_feature_
 from {{ cookiecutter.project_slug }}.inference import feature_tables
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.ports import UserError
-from {{ cookiecutter.project_slug }}.schemas.config import DataConfig
 from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Entity, Source, Target
+from {{ cookiecutter.project_slug }}.schemas.data import DataConfig
 
 from ..configs import data_config, table_of
 

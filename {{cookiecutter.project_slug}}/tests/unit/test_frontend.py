@@ -131,8 +131,14 @@ def test_inclusion_and_exclusion() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"include": ("gap",)}, "features.include names 'gap', which is not a feature of data.columns"),
-        ({"exclude": ("gap",)}, "features.exclude names 'gap', which is not a feature of data.columns"),
+        (
+            {"include": ("gap",)},
+            "features.include names 'gap', which is no feature of this table: choose its experiment",
+        ),
+        (
+            {"exclude": ("gap",)},
+            "features.exclude names 'gap', which is no feature of this table: choose its experiment",
+        ),
         ({"include": ("void",)}, "features: no column is left: every one is excluded or empty in the training rows"),
     ],
 )

@@ -1,11 +1,8 @@
 """Metrics against figures from scikit-learn's documentation and others that are worked out by hand."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 
-from {{ cookiecutter.project_slug }}.evaluation.importance import permutation_importance, worth_keeping
 from {{ cookiecutter.project_slug }}.evaluation.metrics import evaluate
 from {{ cookiecutter.project_slug }}.schemas.contract import Target
 
@@ -76,26 +73,3 @@ def test_rows_of_one_class_have_no_roc_auc() -> None:
     got = classification(["a", "a"], [[0.9, 0.1], [0.4, 0.6]], ("a", "b"))
     assert "roc_auc" not in got
     assert got["accuracy"] == 0.5
-
-
-def test_importance_is_the_rise_of_the_error() -> None:
-    draw = np.random.default_rng(0)
-    columns = {name: draw.normal(size=(500, 1)) for name in ("unused", "weak", "strong")}
-    truth = 3 * columns["strong"][:, 0] + columns["weak"][:, 0]
-
-    def predict(given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {"y_prediction": 3 * given["strong"] + given["weak"]}
-
-    found = permutation_importance(predict, columns, truth, REGRESSION, repeats=3, seed=0)
-    assert list(found) == ["strong", "weak", "unused"]
-    assert found["unused"] == 0.0
-    assert found["strong"] == pytest.approx(3 * 2**0.5, rel=0.1)  # the difference of two independent draws
-    assert found["weak"] == pytest.approx(2**0.5, rel=0.1)
-
-
-def test_columns_worth_keeping() -> None:
-    folds = [{"sure": 1.0, "surer": 2.0, "doubtful": 0.1, "useless": -0.1},
-             {"sure": 1.2, "surer": 2.1, "doubtful": -0.1, "useless": 0.0},
-             {"sure": 0.8, "surer": 1.9, "doubtful": 0.1, "useless": -0.2}]  # fmt: skip
-    assert worth_keeping(folds) == ["surer", "sure"]
-    assert worth_keeping(folds, errors=0.0) == ["surer", "sure", "doubtful"]

@@ -12,7 +12,7 @@ import pytest
 from {{ cookiecutter.project_slug }}.data.splits import assign, folds, hash_share, inner_validation, row_hash
 from {{ cookiecutter.project_slug }}.data.table import Table
 from {{ cookiecutter.project_slug }}.ports import UserError
-from {{ cookiecutter.project_slug }}.schemas.config import DataConfig
+from {{ cookiecutter.project_slug }}.schemas.data import DataConfig
 
 from ..configs import data_config, table_of
 

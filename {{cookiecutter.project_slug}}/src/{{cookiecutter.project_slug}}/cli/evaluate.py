@@ -14,9 +14,11 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
     Returns:
         Metrics by reference.
     """
+    import functools
     import json
     import os
     from pathlib import Path
+    from tempfile import TemporaryDirectory
 
     from hydra.core.hydra_config import HydraConfig
     from loguru import logger
@@ -32,32 +34,33 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
     from ..schemas.config import EvaluateConfig, validate
 
     config = validate(EvaluateConfig, cfg)
-    opened: list[MlflowRegistry] = []
+    found = {}
+    with TemporaryDirectory() as downloads:
+        registry = functools.cache(lambda: MlflowRegistry(config.mlflow.tracking_uri, Path(downloads)))
+        candidate = Engine(resolve(config.reference, registry).folder)
+        target = candidate.contract.target
+        columns, truth = read_heldout(candidate.folder, candidate.contract)
+        outputs = candidate.run(columns)
+        found[config.reference] = metrics_of(target, truth, outputs)
+        if config.incumbent is not None:
+            try:
+                incumbent = Engine(resolve(config.incumbent, registry).folder)
+                if incumbent.contract.target.identity == target.identity:
+                    found[config.incumbent] = metrics_of(target, truth, incumbent.run(columns))
+                else:
+                    logger.warning("no comparison with {}: its target or classes are others", config.incumbent)
+            except (UserError, InputError) as error:
+                logger.warning("no comparison with {}: {}", config.incumbent, error)
 
-    def registry() -> MlflowRegistry:
-        if not opened:
-            opened.append(MlflowRegistry(config.mlflow.tracking_uri, Path("outputs/servables")))
-        return opened[0]
-
-    candidate = Engine(resolve(config.reference, registry).folder)
-    columns, truth = read_heldout(candidate.folder, candidate.contract)
-    found = {config.reference: metrics_of(candidate.contract.target, truth, candidate.run(columns))}
-    if config.incumbent is not None:
-        try:
-            incumbent = Engine(resolve(config.incumbent, registry).folder)
-            found[config.incumbent] = metrics_of(candidate.contract.target, truth, incumbent.run(columns))
-        except (UserError, InputError, KeyError) as error:
-            logger.warning("no comparison with {}: {}", config.incumbent, error)
     folder = Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path("outputs/evaluate")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for name, figure in figures.of_predictions(candidate.contract.target, truth, candidate.run(columns)).items():
+    for name, figure in figures.of_predictions(target, truth, outputs).items():
         figure.savefig(folder / f"{name}.png")
-    names = list(found)
     print(f"{len(truth)} held-out rows of {config.reference}; figures in {os.path.relpath(folder)}")
-    print(f"{'metric':<12}" + "".join(f"{name:>32}" for name in names))
+    print(f"{'metric':<12}" + "".join(f"{name:>32}" for name in found))
     for metric in found[config.reference]:
-        print(f"{metric:<12}" + "".join(f"{found[name].get(metric, float('nan')):>32.6g}" for name in names))
+        print(f"{metric:<12}" + "".join(f"{values.get(metric, float('nan')):>32.6g}" for values in found.values()))
     return found
 
 

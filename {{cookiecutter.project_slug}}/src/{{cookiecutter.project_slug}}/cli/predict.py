@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 def predict(cfg: "DictConfig") -> int:
     """Score `input` into `output`, and return the number of rows."""
     from pathlib import Path
+    from tempfile import TemporaryDirectory
 
     from loguru import logger
     from tqdm import tqdm
@@ -22,10 +23,14 @@ def predict(cfg: "DictConfig") -> int:
     from ..schemas.config import PredictConfig, validate
 
     config = validate(PredictConfig, cfg)
-    resolved = resolve(config.reference, lambda: MlflowRegistry(config.mlflow.tracking_uri, Path("outputs/servables")))
-    engine = Engine(resolved.folder, config.threads)
     tables = Path(config.feature_tables) if config.feature_tables else None
-    with tqdm(desc="predict", unit="row", unit_scale=True, disable=None, leave=False) as bar:
+    with (
+        TemporaryDirectory() as downloads,
+        tqdm(desc="predict", unit="row", unit_scale=True, disable=None, leave=False) as bar,
+    ):
+        uri = config.mlflow.tracking_uri
+        resolved = resolve(config.reference, lambda: MlflowRegistry(uri, Path(downloads)))
+        engine = Engine(resolved.folder, config.threads)
         rows = score(engine, Path(config.input), Path(config.output), config.rows, tables, bar.update)
     version = f" version {resolved.version.version}" if resolved.version else ""
     logger.info("{} rows scored by {}{}: {}", rows, engine.contract.name, version, config.output)

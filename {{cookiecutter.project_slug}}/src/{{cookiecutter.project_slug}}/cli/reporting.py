@@ -1,6 +1,6 @@
 """What `train` writes down of itself: parameters, facts, metrics, figures, the registered version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,9 @@ from ..data.table import Table
 from ..evaluation import figures
 from ..evaluation.metrics import MAIN, evaluate
 from ..integrations.mlflow_registry import MlflowRegistry
-from ..integrations.mlflow_store import ForbiddenError
+from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
-from ..ports import Version
+from ..ports import UnsupportedModelError, Version
 from ..schemas.config import TrainConfig
 from ..training.fit import Fitted
 from ..training.servable import Export
@@ -40,7 +40,9 @@ def log_setup(run: MlflowTracker, cfg: DictConfig, code: Code, table: Table) -> 
         "mlflow.note.content": str(cfg.description),
     }
     run.tags(facts | provenance.system())
-    run.text(OmegaConf.to_yaml(cfg, resolve=True), "config.yaml")
+    resolved = OmegaConf.create(container)
+    resolved.mlflow.tracking_uri = shown(cfg.mlflow.tracking_uri)
+    run.text(OmegaConf.to_yaml(resolved), "config.yaml")
 
 
 def log_evaluation(
@@ -77,22 +79,40 @@ def log_evaluation(
     return values
 
 
-def register(registry: MlflowRegistry, run: MlflowTracker, servable: Export, config: TrainConfig) -> Version | None:
-    """Register the servable and point `dev` to it, where this account may."""
-    provenance_ = servable.contract.provenance
-    assert provenance_ is not None
+def publish(
+    run: MlflowTracker,
+    registry: MlflowRegistry,
+    config: TrainConfig,
+    export: Callable[[], Export],
+) -> Version | None:
+    """Export the servable, keep it with the run, and register it under `dev`, where that is wanted and allowed.
+
+    Raises:
+        UnsupportedModelError: the model has no converter, and a version is wanted.
+    """
+    try:
+        servable = export()
+    except UnsupportedModelError as error:
+        if config.mlflow.register_model:
+            raise
+        logger.warning("trained and evaluated, without a servable: {}", error)
+        return None
+    run.metrics({"export/parity": servable.parity})
+    run.servable(servable.folder)
+    if not config.mlflow.register_model:
+        return None
+    made_from = servable.contract.provenance
+    assert made_from is not None
     tags = {
         "experiment": config.mlflow.experiment,
-        "data.sha256": provenance_.data,
-        "git.commit": provenance_.commit or "",
+        "data.sha256": made_from.data,
+        "git.commit": made_from.commit or "unknown",
     }
     try:
         version = registry.register(run, servable.folder, tags)
         registry.set_alias(version, "dev")
     except ForbiddenError:
-        logger.warning(
-            "logged, not registered: this account may not; CI's manual pipeline registers run {}", run.run_id
-        )
+        logger.warning("not registered: this account may not; CI's manual pipeline registers run {}", run.run_id)
         return None
     logger.info("registered {} version {} under dev: models:/{}@dev", version.name, version.version, version.name)
     return version

@@ -28,17 +28,18 @@ def train(cfg: "DictConfig") -> "Version | None":
     from ..data.splits import assign
     from ..integrations import mlflow_tracking
     from ..integrations.mlflow_registry import MlflowRegistry
+    from ..integrations.mlflow_store import shown
     from ..schemas.config import TrainConfig, validate
     from ..training.fit import fit
     from ..training.servable import export
     from ..utils import provenance
     from ..utils.progress import Progress
     from ..utils.threads import limit_threads
-    from .reporting import log_evaluation, log_setup, register
+    from .reporting import log_evaluation, log_setup, publish
 
     config = validate(TrainConfig, cfg)
     limit_threads(config.threads)
-    registry = MlflowRegistry(config.mlflow.tracking_uri, Path("outputs/servables"))
+    registry = MlflowRegistry(config.mlflow.tracking_uri)
     if config.mlflow.register_model:
         registry.check_target(config.mlflow.model, config.data.target, config.data.task)
 
@@ -57,11 +58,10 @@ def train(cfg: "DictConfig") -> "Version | None":
             fitted = fit(config, table, sides == "train", sides == "validation", progress)
         run.curve(progress.history)
         log_evaluation(run, config, fitted, table, sides, progress.history, Path(tmp))
-        servable = export(fitted, table, sides, config, code, Path(tmp) / "servable")
-        run.metrics({"export/parity": servable.parity})
-        version = register(registry, run, servable, config) if config.mlflow.register_model else None
+        servable = Path(tmp) / "servable"
+        version = publish(run, registry, config, lambda: export(fitted, table, sides, config, code, servable))
 
-    logger.info("run {} of experiment {} at {}", run.run_id, config.mlflow.experiment, config.mlflow.tracking_uri)
+    logger.info("run {} of {} at {}", run.run_id, config.mlflow.experiment, shown(config.mlflow.tracking_uri))
     return version
 
 

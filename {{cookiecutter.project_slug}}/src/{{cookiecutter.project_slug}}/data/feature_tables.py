@@ -7,7 +7,7 @@ import numpy as np
 
 from ..inference.feature_tables import ENTITY, TIME, FeatureTable, entity_of
 from ..ports import UserError
-from ..schemas.config import AggregateConfig, DataConfig, FeatureTableConfig
+from ..schemas.data import AggregateConfig, DataConfig, FeatureTableConfig
 
 if TYPE_CHECKING:
     import pandas as pd

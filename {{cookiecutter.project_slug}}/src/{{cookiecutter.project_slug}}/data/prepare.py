@@ -13,7 +13,7 @@ from ..inference.feature_tables import ENTITY, TIME, FeatureTable, entity_of
 from ..inference.tables import read_table
 from ..inference.wire import InputError, encode_column, encode_key
 from ..ports import UserError
-from ..schemas.config import DataConfig
+from ..schemas.data import DataConfig
 from ..utils.files import replacing, sha256
 from . import feature_tables, validation
 from .sources import fetch

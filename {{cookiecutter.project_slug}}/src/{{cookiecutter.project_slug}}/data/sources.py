@@ -4,9 +4,10 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ..ports import TableSource, UserError
-from ..schemas.config import DataConfig
+from ..schemas.data import DataConfig
 from ..utils.files import replacing, sha256
 from ..utils.instantiate import build
 
@@ -71,7 +72,7 @@ class UrlSource:
         """Download the file unless it is there already."""
         import requests
 
-        target = folder / f"{name}-{self.sha256[:16]}{Path(self.url).suffix or '.csv'}"
+        target = folder / f"{name}-{self.sha256[:16]}{Path(urlsplit(self.url).path).suffix or '.csv'}"
         if target.exists() and sha256(target) == self.sha256:
             return target
         with replacing(target) as aside:
@@ -79,7 +80,8 @@ class UrlSource:
                 with requests.get(self.url, stream=True, timeout=self.timeout) as answer:
                     answer.raise_for_status()
                     with aside.open("wb") as file:
-                        shutil.copyfileobj(answer.raw, file)
+                        for chunk in answer.iter_content(1 << 20):
+                            file.write(chunk)
             except requests.RequestException as error:
                 raise UserError(f"cannot download {self.url}: {_cause(error)}; or set data.path to a copy") from None
             found = sha256(aside)

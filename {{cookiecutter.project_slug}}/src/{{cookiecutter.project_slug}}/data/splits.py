@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ports import UserError
-from ..schemas.config import ColumnSplit, DataConfig, HashSplit, TimeSplit
+from ..schemas.data import ColumnSplit, DataConfig, HashSplit, TimeSplit
 from .table import Table, features_of, keys_of
 
 TRAIN, VALIDATION, HELDOUT = "train", "validation", "heldout"
@@ -25,11 +25,7 @@ def assign(table: Table, config: DataConfig) -> np.ndarray:
             share < split.heldout, HELDOUT, np.where(share < split.heldout + split.validation, VALIDATION, TRAIN)
         )
     elif isinstance(split, TimeSplit):
-        time = table.columns[split.column][:, 0]
-        if np.isnan(time).any():
-            raise UserError(
-                f"data.split: column {split.column!r} has no time in row {np.flatnonzero(np.isnan(time))[0]}"
-            )
+        time = _times(table, split)
         later = time >= split.heldout_from.timestamp()
         sides = np.where(later, HELDOUT, np.where(time >= split.validation_from.timestamp(), VALIDATION, TRAIN))
     else:
@@ -50,13 +46,20 @@ def folds(table: Table, config: DataConfig, count: int, *, heldout: bool = True)
         heldout: whether the held-out rows are among them.
     """
     if isinstance(config.split, TimeSplit):
-        time = table.columns[config.split.column][:, 0]
+        time = _times(table, config.split)
         edges = np.quantile(time, np.arange(1, count) / count)
         return np.searchsorted(edges, time, side="right")
     share = hash_share(table, config)
     if not heldout and isinstance(config.split, HashSplit):  # the others fill only [heldout, 1): stretch them
         share = (share - config.split.heldout) / (1 - config.split.heldout)
     return np.minimum((share * count).astype(np.int64), count - 1)
+
+
+def _times(table: Table, split: TimeSplit) -> np.ndarray:
+    time = table.columns[split.column][:, 0]
+    if np.isnan(time).any():
+        raise UserError(f"data.split: column {split.column!r} has no time in row {np.flatnonzero(np.isnan(time))[0]}")
+    return time
 
 
 def inner_validation(table: Table, config: DataConfig) -> np.ndarray:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..schemas.config import DataConfig
 from ..schemas.contract import Source
+from ..schemas.data import DataConfig
 
 
 @dataclass(frozen=True)

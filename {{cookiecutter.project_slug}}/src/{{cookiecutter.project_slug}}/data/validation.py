@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ports import UserError
-from ..schemas.config import DataConfig
+from ..schemas.data import DataConfig
 
 if TYPE_CHECKING:
     import pandera.pandas as pa

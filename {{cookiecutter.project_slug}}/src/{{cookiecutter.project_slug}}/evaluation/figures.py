@@ -10,6 +10,8 @@ from ..schemas.contract import Target
 
 SHOWN = 25
 """Columns in the figure of importance."""
+CLASSES_NAMED = 30
+"""Classes above which a figure has no room for their names."""
 
 
 def learning_curve(history: Sequence[Mapping[str, float]]) -> Figure:
@@ -29,23 +31,24 @@ def predicted_against_actual(target: Target, truth: np.ndarray, predicted: np.nd
     low, high = min(truth.min(), predicted.min()), max(truth.max(), predicted.max())
     axes.plot([low, high], [low, high], color="black", linewidth=1)
     unit = f" [{target.unit}]" if target.unit else ""
-    axes.set_xlabel(f"actual{unit}")
-    axes.set_ylabel(f"predicted{unit}")
+    axes.set_xlabel(_plain(f"actual{unit}"))
+    axes.set_ylabel(_plain(f"predicted{unit}"))
     return figure
 
 
 def confusion_matrix(target: Target, truth: np.ndarray, predicted: np.ndarray) -> Figure:
     """Counts of rows by true and predicted class."""
     assert target.classes is not None
-    names = [str(label) for label in target.classes]
+    names = [_plain(str(label)) for label in target.classes]
     counts = np.array([[((truth == t) & (predicted == p)).sum() for p in target.classes] for t in target.classes])
     figure, axes = _canvas(f"{target.name}: confusion matrix")
     axes.imshow(counts, cmap="Blues")
-    for (row, column), count in np.ndenumerate(counts):
-        dark = count > counts.max() / 2
-        axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black")
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
+    if len(names) <= CLASSES_NAMED:
+        for (row, column), count in np.ndenumerate(counts):
+            dark = count > counts.max() / 2
+            axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black")
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("actual")
     return figure
@@ -64,7 +67,7 @@ def calibration(target: Target, truth: np.ndarray, probabilities: np.ndarray, bi
             [predicted[place == b].mean() for b in used],
             [hits[place == b].mean() for b in used],
             "o-",
-            label=str(label),
+            label=_plain(str(label)),
         )
     axes.set_xlabel("predicted probability")
     axes.set_ylabel("observed frequency")
@@ -77,7 +80,7 @@ def importance(values: Mapping[str, float], metric: str) -> Figure:
     shown = dict(list(values.items())[:SHOWN])
     figure, axes = _canvas("Permutation importance")
     axes.barh(range(len(shown)), list(shown.values()))
-    axes.set_yticks(range(len(shown)), [name[:30] for name in shown])
+    axes.set_yticks(range(len(shown)), [_plain(name[:30]) for name in shown])
     axes.invert_yaxis()
     axes.set_xlabel(f"increase of {metric} when shuffled")
     return figure
@@ -106,5 +109,10 @@ def of_predictions(target: Target, truth: np.ndarray, outputs: Mapping[str, np.n
 def _canvas(title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title)
+    axes.set_title(_plain(title))
     return figure, axes
+
+
+def _plain(text: str) -> str:
+    """A text of the user's: what stands between dollars is no formula."""
+    return text.replace("$", r"\$")

@@ -20,10 +20,10 @@ def evaluate(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray
         outputs: predictions under the servable's names, `[N, 1]` or `[N, K]`.
 
     Returns:
-        Regression: rmse, mae (in the target's unit), mape (a share), r2, mse_scaled (in units of the training
-        deviation). Classification: accuracy, f1 (macro), roc_auc (one against the rest, macro; absent when the rows
-        hold one class only), log_loss (nats), brier (mean over rows of the squared distance to the true class; for two
-        classes, of the second's probability, after Brier, 1950).
+        Regression: rmse, mae (in the target's unit), mape (a share; absent when a true value is 0), r2, mse_scaled (in
+        units of the training deviation). Classification: accuracy, f1 (macro), roc_auc (one against the rest, macro;
+        absent when the rows lack a class), log_loss (nats), brier (mean over rows of the squared distance to the true
+        class; for two classes, of the second's probability, after Brier, 1950).
     """
     predicted = np.asarray(outputs[target.prediction])[:, 0]
     if target.classes is None:
@@ -38,9 +38,10 @@ def _regression(truth: np.ndarray, predicted: np.ndarray, deviation: float) -> d
     values = {
         "rmse": float(np.sqrt(error)),
         "mae": float(metrics.mean_absolute_error(truth, predicted)),
-        "mape": float(metrics.mean_absolute_percentage_error(truth, predicted)),
         "mse_scaled": float(error / deviation**2),
     }
+    if (truth != 0).all():
+        values["mape"] = float(metrics.mean_absolute_percentage_error(truth, predicted))
     return values | ({"r2": float(metrics.r2_score(truth, predicted))} if len(truth) > 1 else {})
 
 

@@ -132,7 +132,9 @@ def _used(names: list[str], config: FeaturesConfig) -> list[str]:
     for where, wanted in (("include", listed), ("exclude", config.exclude)):
         unknown = [name for name in wanted if name not in names]
         if unknown:
-            raise UserError(f"features.{where} names {unknown[0]!r}, which is not a feature of data.columns")
+            raise UserError(
+                f"features.{where} names {unknown[0]!r}, which is no feature of this table: choose its experiment"
+            )
     return [name for name in listed if name not in config.exclude]
 
 
@@ -147,6 +149,8 @@ def _number(column: Column, values: np.ndarray, config: FeaturesConfig) -> Numbe
         offset, scale = float(seen.mean()), float(seen.std())
     elif config.scale == "robust":
         scale = float(np.subtract(*np.quantile(seen, [0.75, 0.25])))
+    if seen.min() == seen.max():  # the rounding noise of a constant is no scale
+        offset, scale = float(seen[0]), 1.0
     return Number(
         name=column.name,
         fill=fill,

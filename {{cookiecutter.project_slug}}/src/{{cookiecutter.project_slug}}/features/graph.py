@@ -17,7 +17,7 @@ OPSET, ML_OPSET, IR_VERSION = 18, 3, 10
 """Of every part of a servable's graph; parts of different versions do not merge."""
 PREFIX = "servable/"
 """Of every name inside the graph, since its inputs are named as the columns."""
-FEATURES = "features"
+FEATURES = f"{PREFIX}features"
 
 
 class GraphWriter:
@@ -62,7 +62,7 @@ def to_onnx(front_end: FrontEnd) -> onnx.ModelProto:
     if front_end.selected is not None:
         chosen = writer.constant("selection", front_end.selected, np.int64)
         matrix = writer.node("Gather", [matrix, chosen], "selected", axis=1)
-    writer.nodes.append(helper.make_node("Identity", [matrix], [FEATURES], name=f"{PREFIX}{FEATURES}#"))
+    writer.nodes.append(helper.make_node("Identity", [matrix], [FEATURES], name=f"{FEATURES}#"))
     output = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["N", len(front_end.names)])
     graph = helper.make_graph(writer.nodes, "front_end", inputs, [output], writer.constants)
     model = helper.make_model(graph, opset_imports=opset_imports(), ir_version=IR_VERSION)

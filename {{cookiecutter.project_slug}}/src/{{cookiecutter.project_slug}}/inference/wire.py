@@ -109,6 +109,8 @@ def _array(values: Any) -> np.ndarray:
     """Numpy as it is; pandas, polars and pyarrow by their own conversion; everything else as objects."""
     if isinstance(values, np.ndarray):
         return values
+    if hasattr(values, "to_pylist") and "dictionary" in str(values.type):  # pyarrow's to_numpy loses their gaps
+        values = values.to_pylist()
     if hasattr(values, "to_numpy"):
         if getattr(getattr(values, "dtype", None), "kind", "") == "M" and getattr(values.dtype, "tz", None) is not None:
             values = values.dt.tz_convert("UTC").dt.tz_localize(None)

@@ -18,10 +18,10 @@ class MlflowRegistry:
 
     Args:
         tracking_uri: the store.
-        cache_dir: where servables are downloaded to.
+        cache_dir: where servables are downloaded to; None where none are.
     """
 
-    def __init__(self, tracking_uri: str, cache_dir: Path) -> None:
+    def __init__(self, tracking_uri: str, cache_dir: Path | None = None) -> None:
         self._uri, self._cache = tracking_uri, cache_dir
         self._client = client(tracking_uri)
 
@@ -53,9 +53,10 @@ class MlflowRegistry:
         """The version's servable as a directory, kept in the cache: a version's bytes never change."""
         import mlflow
 
-        target = (
-            self._cache / version.name / f"{version.version}-{version.run_id}"
-        )  # stores may share names and numbers
+        if self._cache is None:
+            raise ValueError("this registry was opened without a cache_dir to download to")
+        # stores may share names and numbers, but not runs
+        target = self._cache / version.name / f"{version.version}-{version.run_id}"
         if not (target / CONTRACT_FILE).is_file():
             with one_line(self._uri), replacing(target) as aside:
                 source = f"models:/{version.name}/{version.version}"
@@ -64,29 +65,14 @@ class MlflowRegistry:
         return target
 
     def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
-        """Log the servable with the run and register it under the contract's name."""
-        from mlflow.models import Model
-
-        from . import mlflow_flavor
-
+        """Register a run's servable under the contract's name; see `ports.Registry`."""
         contract = Contract.read(servable)
+        address = tracker.servable(servable)
         with one_line(self._uri):
-            run = self._client.get_run(tracker.run_id)
-            entry = self._client.create_logged_model(  # by hand: MLflow would take its global experiment, not the run's
-                run.info.experiment_id, "servable", run.info.run_id, params=run.data.params
-            )
-            logged = Model.log(
-                artifact_path=None,
-                flavor=mlflow_flavor,
-                run_id=tracker.run_id,
-                model_id=entry.model_id,
-                servable=str(servable),
-            )
-            tracker.tags({"servable": logged.model_uri})
             self._create(contract)
             facts = {TARGET_TAG: contract.target.name, KIND_TAG: contract.target.kind, **tags}
             made = self._client.create_model_version(
-                contract.name, logged.model_uri, run_id=tracker.run_id, tags=facts, model_id=logged.model_id
+                contract.name, address, run_id=tracker.run_id, tags=facts, model_id=address.removeprefix("models:/")
             )
         return Version(contract.name, str(made.version), tracker.run_id, (), facts)
 

@@ -1,6 +1,8 @@
 """One way to MLflow's client: the store is named by configuration alone, and what it answers is put into one line."""
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +20,10 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 
+TABLE_ATTEMPTS = 30
+"""Seconds that another process gets for making the embedded store's tables."""
+
+
 class ForbiddenError(UserError):
     """The store does not let this account do that."""
 
@@ -28,12 +34,33 @@ def client(tracking_uri: str) -> "MlflowClient":
 
     with one_line(tracking_uri):
         mlflow.set_tracking_uri(tracking_uri)  # models:/ addresses are resolved against the global setting
-        return mlflow.MlflowClient()
+        store = mlflow.MlflowClient()
+        if tracking_uri.startswith("sqlite"):
+            _wait_for_tables(store)
+        return store
+
+
+def _wait_for_tables(store: "MlflowClient") -> None:
+    """Make the embedded store's tables, or wait until another process that is at it has made them."""
+    for attempts_left in reversed(range(TABLE_ATTEMPTS)):
+        try:
+            store.search_experiments(max_results=1)
+        except Exception:  # two processes that migrate at once fail in many ways
+            if not attempts_left:
+                raise
+            time.sleep(1.0)
+        else:
+            return
+
+
+def shown(tracking_uri: str) -> str:
+    """The store's address without the password in it."""
+    return re.sub(r"//[^/@]*@", "//***@", tracking_uri)
 
 
 @contextmanager
 def one_line(tracking_uri: str) -> Iterator[None]:
-    """Turn MLflow's errors into a UserError that names the store.
+    """Turn the errors of MLflow and its drivers into a UserError that names the store.
 
     Raises:
         ForbiddenError: the account may not do it.
@@ -43,10 +70,13 @@ def one_line(tracking_uri: str) -> Iterator[None]:
 
     try:
         yield
-    except MlflowException as error:
-        text = str(error.message).splitlines()[0]
-        if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-            raise ForbiddenError(f"MLflow at {tracking_uri}: {text}") from None
-        if "Max retries exceeded" in text or "Connection" in text:
-            text = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
-        raise UserError(f"MLflow at {tracking_uri}: {text}") from None
+    except UserError:
+        raise
+    except Exception as error:  # MLflow's, SQLAlchemy's, a missing driver's: no common base
+        text = (str(error).splitlines() or [type(error).__name__])[0].replace(tracking_uri, shown(tracking_uri))
+        if isinstance(error, MlflowException):
+            if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+                raise ForbiddenError(f"MLflow at {shown(tracking_uri)}: {text}") from None
+            if "Max retries exceeded" in text or "Connection" in text:
+                text = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
+        raise UserError(f"MLflow at {shown(tracking_uri)}: {text}") from error

@@ -20,6 +20,7 @@ class MlflowTracker:
 
     def __init__(self, store: "MlflowClient", tracking_uri: str, run_id: str) -> None:
         self._client, self._uri, self._run_id = store, tracking_uri, run_id
+        self._servables: dict[Path, str] = {}
 
     @property
     def run_id(self) -> str:
@@ -67,6 +68,29 @@ class MlflowTracker:
         with one_line(self._uri):
             self._client.log_artifact(self._run_id, str(path), folder or None)
 
+    def servable(self, folder: Path) -> str:
+        """Keep a servable with the run, as a model with two flavours; one that was kept before is not written again."""
+        from mlflow.models import Model
+
+        from . import mlflow_flavor
+
+        if folder not in self._servables:
+            with one_line(self._uri):
+                found = self._client.get_run(self._run_id)
+                entry = self._client.create_logged_model(  # by hand: MLflow would take its global experiment
+                    found.info.experiment_id, "servable", self._run_id, params=found.data.params
+                )
+                logged = Model.log(
+                    artifact_path=None,
+                    flavor=mlflow_flavor,
+                    run_id=self._run_id,
+                    model_id=entry.model_id,
+                    servable=str(folder),
+                )
+                self._servables[folder] = str(logged.model_uri)
+            self.tags({"servable": self._servables[folder]})
+        return self._servables[folder]
+
     def text(self, text: str, name: str) -> None:
         """Keep a text as a file with the run."""
         with one_line(self._uri):
@@ -78,8 +102,7 @@ def run(config: MlflowConfig, name: str) -> Iterator[MlflowTracker]:
     """A new run of the experiment; it ends as finished, failed, or killed when interrupted."""
     store = client(config.tracking_uri)
     with one_line(config.tracking_uri):
-        experiment = store.get_experiment_by_name(config.experiment)
-        identifier = experiment.experiment_id if experiment else store.create_experiment(config.experiment)
+        identifier = _experiment(store, config.experiment)
         run_id = store.create_run(identifier, run_name=name).info.run_id
     status = "FAILED"
     try:
@@ -91,6 +114,21 @@ def run(config: MlflowConfig, name: str) -> Iterator[MlflowTracker]:
     finally:
         with one_line(config.tracking_uri):
             store.set_terminated(run_id, status)
+
+
+def _experiment(store: "MlflowClient", name: str) -> str:
+    """The experiment's identifier; another process may be making it too."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = store.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(store.create_experiment(name))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            experiment = store.get_experiment_by_name(name)
+    return str(experiment.experiment_id)
 
 
 def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

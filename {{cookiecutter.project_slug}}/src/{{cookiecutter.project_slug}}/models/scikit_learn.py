@@ -45,8 +45,8 @@ class ScikitLearnEstimator:
                 self._fit_xgboost(estimator, train, val, on_epoch)
             else:
                 estimator.fit(train.features.astype(np.float64), train.target)
-        except ValueError as error:
-            raise UserError(f"{node['_target_']}: {str(error).splitlines()[0]}") from None
+        except Exception as error:  # the libraries' errors have no common base
+            raise UserError(f"{node['_target_']}: {str(error).splitlines()[0]}") from error
         return FittedScikitLearn(estimator, train.features.shape[1], train.classes)
 
     def _fit_lightgbm(self, estimator: Any, train: Matrix, val: Matrix, on_epoch: OnEpoch) -> None:

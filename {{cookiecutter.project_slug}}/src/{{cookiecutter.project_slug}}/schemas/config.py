@@ -1,154 +1,15 @@
 """The project's own config groups. A key that is not here is a mistake, and is named as one."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..ports import UserError
-from .contract import MISSING_TOKENS, Entity, Kind
+from .data import DataConfig
+from .groups import Component, Group
 from .targets import check_target
-
-Component = dict[str, Any]
-"""A `_target_` with its arguments."""
-
-
-class Group(BaseModel):
-    """Base of all groups."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColumnConfig(Group):
-    """One column of the raw table."""
-
-    kind: Kind
-    role: Literal["feature", "key", "ignored"] = "feature"
-    unit: str | None = None
-    missing: bool | None = None
-    min: float | None = None
-    max: float | None = None
-    values: tuple[str, ...] | None = None
-
-
-class HashSplit(Group):
-    """By a hash of columns: a row never changes sides when the table grows."""
-
-    method: Literal["hash"] = "hash"
-    by: tuple[str, ...] | None = None
-    validation: float = Field(default=0.1, gt=0, lt=1)
-    heldout: float = Field(default=0.2, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _leaves_training_rows(self) -> Self:
-        if self.validation + self.heldout >= 1:
-            raise ValueError("validation and heldout leave no rows for training")
-        return self
-
-
-class TimeSplit(Group):
-    """By absolute times: training before `validation_from`, held out from `heldout_from` on."""
-
-    method: Literal["time"]
-    column: str
-    validation_from: datetime
-    heldout_from: datetime
-
-    @field_validator("validation_from", "heldout_from")
-    @classmethod
-    def _in_utc(cls, moment: datetime) -> datetime:
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.validation_from >= self.heldout_from:
-            raise ValueError("validation_from must be before heldout_from")
-        return self
-
-
-class ColumnSplit(Group):
-    """By a column that says it: `train`, `validation` or `heldout`."""
-
-    method: Literal["column"]
-    column: str
-
-
-class FeatureTableConfig(Group):
-    """A table of aggregates over other rows, joined to each row as of its time."""
-
-    entity: tuple[Entity, ...] = Field(min_length=1)
-    time: str | None = None
-    columns: dict[str, "AggregateConfig"] = Field(min_length=1)
-
-
-class AggregateConfig(Group):
-    """One column of a feature table."""
-
-    of: str
-    function: Literal["mean", "min", "max", "count"] = "mean"
-    unit: str | None = None
-
-
-class DataConfig(Group):
-    """The table, what its columns are, and how its rows are split."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    source: Component | None = None
-    path: str | None = None
-    raw_dir: str
-    processed_dir: str
-    target: str
-    task: Literal["regression", "classification"]
-    missing: Literal["observed", "allowed"]
-    missing_tokens: tuple[str, ...] = MISSING_TOKENS
-    columns: dict[str, ColumnConfig]
-    feature_tables: dict[str, FeatureTableConfig]
-    split: Annotated[HashSplit | TimeSplit | ColumnSplit, Discriminator("method")]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_inherited_split(cls, values: Any) -> Any:
-        """A table that is not split by hash still inherits base.yaml's keys of that method."""
-        split = values.get("split") if isinstance(values, dict) else None
-        if not isinstance(split, dict) or split.get("method", "hash") == "hash":
-            return values
-        inherited = HashSplit().model_dump(exclude={"method"}).items()
-        return {**values, "split": {key: value for key, value in split.items() if (key, value) not in inherited}}
-
-    @model_validator(mode="after")
-    def _names_known_columns(self) -> Self:
-        if self.source is None and self.path is None:
-            raise ValueError("there is no source: set data.path to a CSV or Parquet file, or data.source")
-        if self.target not in self.columns:
-            raise ValueError(f"the target {self.target!r} is not among data.columns")
-        kind = self.columns[self.target].kind
-        fitting = ("category", "integer", "boolean") if self.task == "classification" else ("number", "integer")
-        if kind not in fitting:
-            raise ValueError(f"a target of a {self.task} must be {' or '.join(fitting)}, {self.target!r} is {kind}")
-        named = {
-            "split.column": [getattr(self.split, "column", None)],
-            "split.by": getattr(self.split, "by", None) or [],
-        }
-        for table, config in self.feature_tables.items():
-            named[f"feature_tables.{table}.entity"] = [part.column for part in config.entity]
-            named[f"feature_tables.{table}.columns"] = [a.of for a in config.columns.values()]
-            named[f"feature_tables.{table}.time"] = [config.time]
-            for column in [part.column for part in config.entity] + ([config.time] if config.time else []):
-                if column in self.columns and (self.columns[column].role == "ignored" or column == self.target):
-                    raise ValueError(f"feature_tables.{table} is looked up by {column!r}: make it a feature or a key")
-        for where, names in named.items():
-            for name in names:
-                if name is not None and name not in self.columns:
-                    raise ValueError(f"{where} names {name!r}, which is not among data.columns")
-        for output in (f"{self.target}_prediction", f"{self.target}_probabilities"):
-            if output in self.columns:
-                raise ValueError(f"the column {output!r} has the name of an output: rename it")
-        for name in self.columns:
-            if not name or name.startswith("servable/"):
-                raise ValueError(f"a column cannot be named {name!r}")
-        return self
 
 
 class FeaturesConfig(Group):
@@ -174,9 +35,8 @@ class TrainerConfig(Group):
     weight_decay: float = Field(ge=0)
     patience: int = Field(ge=1)
     gradient_clip: float | None = Field(default=None, gt=0)
-    accelerator: str
-    devices: int | str
-    precision: str
+    accelerator: Literal["auto", "cpu", "gpu", "mps"]
+    precision: Literal["32", "bf16-mixed", "16-mixed"]
     checkpoints: str | None
     resume: str | None
 
@@ -231,7 +91,7 @@ class TrainConfig(Group):
     data: DataConfig
     logging: LoggingConfig
     description: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1)
     progress: bool
     features: FeaturesConfig
@@ -239,6 +99,12 @@ class TrainConfig(Group):
     trainer: TrainerConfig
     evaluation: EvaluationConfig
     mlflow: MlflowConfig
+
+    @model_validator(mode="after")
+    def _resumes_what_can_be(self) -> Self:
+        if self.trainer.resume is not None and "trainer" not in self.model:
+            raise ValueError("trainer.resume is set, and this model is not trained by Lightning: it starts anew")
+        return self
 
 
 class CrossValidationConfig(TrainConfig):

@@ -81,6 +81,11 @@ class Target(_Strict):
     """Two answers agree when they differ by at most tolerance × (deviation + |y|)."""
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """What two targets must share for their predictions to be compared."""
+        return self.name, self.kind, self.classes
+
+    @property
     def prediction(self) -> str:
         """Name of the output that holds the value or the label, `[N, 1]`."""
         return f"{self.name}_prediction"

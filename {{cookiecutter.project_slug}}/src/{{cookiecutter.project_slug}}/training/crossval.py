@@ -9,7 +9,8 @@ from ..data.splits import HELDOUT, assign, folds, inner_validation
 from ..data.table import Table
 from ..evaluation.metrics import evaluate
 from ..ports import OnEpoch, UserError
-from ..schemas.config import CrossValidationConfig, TimeSplit
+from ..schemas.config import CrossValidationConfig
+from ..schemas.data import TimeSplit
 from .fit import Fitted, fit
 
 Watch = Callable[[], AbstractContextManager[OnEpoch]]

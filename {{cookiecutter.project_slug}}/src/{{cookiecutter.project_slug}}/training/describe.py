@@ -4,8 +4,8 @@ import numpy as np
 
 from ..data.table import Table, features_of, keys_of, sources_of
 from ..ports import UserError
-from ..schemas.config import DataConfig
 from ..schemas.contract import Column, Target
+from ..schemas.data import DataConfig
 
 CATEGORIES_SHOWN = 100
 """Levels that the contract lists; they are documentation, not a limit."""

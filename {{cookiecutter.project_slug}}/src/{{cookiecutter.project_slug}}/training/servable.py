@@ -112,6 +112,9 @@ def _write_golden(
 ) -> None:
     rows = golden.choose(fitted, heldout, off, config.evaluation.golden_rows, config.seed)
     answers = fitted.predict(Table(rows, heldout.fingerprint, heldout.folder))
+    numbers = [array for array in answers.values() if array.dtype.kind == "f"]
+    if not all(np.isfinite(array).all() for array in numbers):
+        raise UserError("the model answers a row with a missing or extreme value with no number: set features.impute")
     golden.write(folder / GOLDEN_FILE, rows, answers, contract)
 
 

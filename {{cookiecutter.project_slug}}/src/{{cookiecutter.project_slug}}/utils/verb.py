@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 Verb = Callable[["DictConfig"], Any]
 
 
-def run_verb(name: str, function: Verb) -> None:
+def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> None:
     """Run `function` with `config/<name>.yaml` of the working directory and the overrides of the command line.
 
     `HYDRA_FULL_ERROR=1` shows a mistake's whole traceback.
+
+    Args:
+        name: of the verb.
+        function: takes the composed configuration.
+        stops_on_sigterm: whether SIGTERM is an interruption like Ctrl-C; false where the function has a way of its own.
     """
     import hydra
     from hydra.errors import HydraException
@@ -30,27 +36,32 @@ def run_verb(name: str, function: Verb) -> None:
     verbose = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own report has five to seven lines
 
-    @functools.wraps(function)
     def task(cfg: "DictConfig") -> None:
         from ..logging import configure
         from ..schemas.config import LoggingConfig, validate
 
+        configure(validate(LoggingConfig, cfg.logging))
+        function(cfg)
+
+    def quietly(cfg: "DictConfig") -> None:
         try:
-            configure(validate(LoggingConfig, cfg.logging))
-            function(cfg)
-        except UserError as error:
+            task(cfg)
+        except (UserError, OSError) as error:
             if verbose:
                 raise
-            sys.exit(f"error: {error}")
-        except KeyboardInterrupt:
-            sys.exit("interrupted")
+            sys.exit(f"error: {one_line(error)}")
 
+    if stops_on_sigterm:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        hydra.main(config_path=str(config), config_name=name, version_base="1.3")(task)()
-    except (HydraException, OmegaConfBaseException) as error:
+        hydra.main(config_path=str(config), config_name=name, version_base="1.3")(functools.wraps(function)(quietly))()
+    except (HydraException, OmegaConfBaseException, OSError) as error:
         if verbose:
             raise
         sys.exit(f"error: {one_line(error)}")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
 
 
 def compose(name: str, overrides: list[str]) -> "DictConfig":
@@ -72,6 +83,8 @@ def compose(name: str, overrides: list[str]) -> "DictConfig":
 
 def one_line(error: BaseException) -> str:
     """What Hydra or OmegaConf complains of, with what to do, in one line."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     text = lines[0]
     kind = type(error).__name__
