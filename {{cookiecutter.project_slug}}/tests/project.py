@@ -19,6 +19,11 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
+def store() -> str:
+    """The embedded store of the working directory; by its whole path, since MLflow keeps stores by their address."""
+    return f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
 def composed(verb: str, *overrides: str):
     """The configuration of a verb, for a call in process."""
     return compose(verb, list(overrides))

@@ -11,7 +11,14 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from {{ cookiecutter.project_slug }}.schemas.config import ServingConfig
-from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Entity, Provenance, Source, Target
+from {{ cookiecutter.project_slug }}.schemas.contract import (
+    Column,
+    Contract,
+    Entity,
+    Provenance,
+    Source,
+    Target,
+)
 
 CITY = 'größe "lage"'
 COLUMNS = (

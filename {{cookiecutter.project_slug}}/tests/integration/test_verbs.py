@@ -26,21 +26,19 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import UserError
 
-from tests.project import FAST, composed, environment_of, make_project, run_verb
+from tests.project import FAST, composed, environment_of, make_project, run_verb, store
 
 pytestmark = pytest.mark.slow
-STORE = "sqlite:///mlflow.db"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """The default experiment, trained once on the embedded store."""
     folder = make_project(tmp_path_factory.mktemp("trained"))
-    before = Path.cwd()
-    os.environ.pop("MLFLOW_TRACKING_URI", None)
-    os.chdir(folder)
-    version = train(composed("train", *FAST))
-    os.chdir(before)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", store())
+        version = train(composed("train", *FAST))
     return folder, version
 
 
@@ -48,12 +46,13 @@ def trained(tmp_path_factory):
 def project(trained, monkeypatch):
     folder, version = trained
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
     return folder, version
 
 
 def test_train_logs_what_it_did_and_registers_under_dev(project):
     _, version = project
-    client = mlflow.MlflowClient(STORE)
+    client = mlflow.MlflowClient(store())
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert {"train/rmse", "val/mae", "test/mape", "test/r2", "test/mse_scaled", "val/loss"} <= set(run.data.metrics)
@@ -73,7 +72,7 @@ def test_train_logs_what_it_did_and_registers_under_dev(project):
 
 def test_the_registered_model_is_a_servable_with_two_flavours(project):
     _, version = project
-    folder = MlflowRegistry(STORE, Path("outputs/servables")).download(version)
+    folder = MlflowRegistry(store(), Path("outputs/servables")).download(version)
     flavours = mlflow.models.get_model_info(f"models:/{version.name}@dev").flavors
     assert set(flavours) == {"onnx", "python_function"}
     assert flavours["python_function"]["loader_module"].startswith("servable_wire_")
@@ -86,7 +85,7 @@ def test_predict_scores_a_file_as_pyfunc_does(project):
     raw = next(Path("data/raw").glob("diabetes-*.csv"))
     assert predict(composed("predict", f"input={raw}", "output=outputs/p.parquet", "rows=100")) == 442
     scored = pd.read_parquet("outputs/p.parquet")
-    mlflow.set_tracking_uri(STORE)
+    mlflow.set_tracking_uri(store())
     expected = mlflow.pyfunc.load_model(f"models:/{version.name}@dev").predict(pd.read_csv(raw))
     np.testing.assert_allclose(scored["progression_prediction"], expected["progression_prediction"], rtol=1e-5)
 
@@ -95,7 +94,7 @@ def test_evaluate_repeats_the_test_metrics_of_training(project, capsys):
     _, version = project
     found = evaluate(composed("evaluate"))
     metrics = found[f"models:/{version.name}@dev"]
-    logged = mlflow.MlflowClient(STORE).get_run(version.run_id).data.metrics
+    logged = mlflow.MlflowClient(store()).get_run(version.run_id).data.metrics
     assert metrics["rmse"] == pytest.approx(logged["test/rmse"], rel=1e-5)
     assert metrics["r2"] == pytest.approx(logged["test/r2"], rel=1e-4)
     assert "87 held-out rows" in capsys.readouterr().out
@@ -103,7 +102,7 @@ def test_evaluate_repeats_the_test_metrics_of_training(project, capsys):
 
 def test_evaluate_stands_the_incumbent_beside_it(project):
     _, version = project
-    mlflow.MlflowClient(STORE).set_registered_model_alias(version.name, "prod", version.version)
+    mlflow.MlflowClient(store()).set_registered_model_alias(version.name, "prod", version.version)
     found = evaluate(composed("evaluate"))
     assert found[f"models:/{version.name}@dev"] == found[f"models:/{version.name}@prod"]
 
@@ -113,8 +112,8 @@ def test_cv_is_repeatable_and_logs_mean_and_deviation(project):
     assert first == cv(composed("cv", "model=linear", "evaluation.folds=3"))
     assert 50 < first["cv/rmse_mean"] < 62
     assert 0 < first["cv/rmse_std"] < 10
-    runs = mlflow.MlflowClient(STORE).search_runs(["1"], "attributes.run_name = 'cv'")
-    history = mlflow.MlflowClient(STORE).get_metric_history(runs[0].info.run_id, "cv/rmse")
+    runs = mlflow.MlflowClient(store()).search_runs(["1"], "attributes.run_name = 'cv'")
+    history = mlflow.MlflowClient(store()).get_metric_history(runs[0].info.run_id, "cv/rmse")
     assert np.mean([point.value for point in history]) == pytest.approx(first["cv/rmse_mean"])
 
 
@@ -144,7 +143,7 @@ def test_a_model_without_a_converter_trains_and_is_not_registered(project):
     neighbours = ["model=linear", "~model.regressor.alpha", target]
     with pytest.raises(UserError, match=r"^KNeighborsRegressor cannot be registered: no converter .* known: "):
         train(composed("train", *FAST, *neighbours))
-    client = mlflow.MlflowClient(STORE)
+    client = mlflow.MlflowClient(store())
     run = client.search_runs(["1"], order_by=["attributes.start_time DESC"])[0]
     assert run.info.status == "FAILED"
     assert run.data.metrics["test/rmse"] > 0
@@ -236,7 +235,7 @@ def test_the_same_on_a_server_over_http(server, tmp_path, monkeypatch):
 
 def test_the_run_records_commit_and_lock_where_there_are_some(tmp_path, monkeypatch):
     monkeypatch.chdir(make_project(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
     Path("uv.lock").write_text("version = 1\n")
     Path(".gitignore").write_text("data/\nmlflow.db*\nmlruns/\noutputs/\n")
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
@@ -244,9 +243,9 @@ def test_the_run_records_commit_and_lock_where_there_are_some(tmp_path, monkeypa
         subprocess.run(["git", *arguments], check=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     version = train(composed("train", *FAST, "model=linear"))
-    tags = mlflow.MlflowClient(STORE).get_run(version.run_id).data.tags
+    tags = mlflow.MlflowClient(store()).get_run(version.run_id).data.tags
     assert (tags["git.commit"], tags["git.dirty"]) == (commit, "false")
-    folder = MlflowRegistry(STORE, Path("outputs/servables")).download(version)
+    folder = MlflowRegistry(store(), Path("outputs/servables")).download(version)
     provenance = json.loads((folder / "contract.json").read_text())["provenance"]
     assert provenance["commit"] == commit
     assert provenance["lock"] == tags["lock.sha256"]

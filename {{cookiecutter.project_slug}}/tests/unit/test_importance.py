@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from {{ cookiecutter.project_slug }}.evaluation import importance
 from {{ cookiecutter.project_slug }}.evaluation.comparison import on_par
-from {{ cookiecutter.project_slug }}.evaluation.importance import permutation_importance, worth_keeping
 from {{ cookiecutter.project_slug }}.schemas.contract import Target
 
 TARGET = Target(name="y", kind="regression", deviation=1.0)
@@ -21,7 +21,7 @@ def test_importance_of_a_sum_by_hand():
         moved = [weight * (columns[name][order, 0] - columns[name][:, 0]) for order in orders]
         expected[name] = np.mean([np.sqrt(np.mean(shift**2)) for shift in moved])
 
-    found = permutation_importance(
+    found = importance.permutation_importance(
         lambda given: {"y_prediction": given["a"] + 2 * given["b"]}, columns, truth, TARGET, repeats=4, seed=7
     )
     assert list(found) == ["b", "a", "idle"]
@@ -34,7 +34,7 @@ def test_the_rise_is_above_the_error_without_a_shuffle():
     columns = {"a": np.array([[0.0], [2.0]])}
     draw = np.random.default_rng(0)
     swapped = np.mean([draw.permutation(2)[0] == 1 for _ in range(10)])
-    found = permutation_importance(
+    found = importance.permutation_importance(
         lambda given: {"y_prediction": given["a"] + 1}, columns, np.array([0.0, 2.0]), TARGET, repeats=10, seed=0
     )
     after = np.sqrt((3**2 + (-1) ** 2) / 2)  # predictions 3 and 1 for 0 and 2
@@ -49,11 +49,11 @@ def test_worth_keeping_by_hand(errors, kept):
         {"noise": 0.0, "weak": 1.0, "sure": 3.0, "harmful": -1.0},
         {"noise": 0.0, "weak": 2.0, "sure": 4.0, "harmful": -1.0},
     ]
-    assert worth_keeping(folds, errors) == kept
+    assert importance.worth_keeping(folds, errors) == kept
 
 
 def test_worth_keeping_puts_the_most_important_first():
-    assert worth_keeping([{"a": 1.0, "b": 3.0, "c": 2.0}] * 2) == ["b", "c", "a"]
+    assert importance.worth_keeping([{"a": 1.0, "b": 3.0, "c": 2.0}] * 2) == ["b", "c", "a"]
 
 
 @pytest.mark.parametrize(("errors", "good"), [(2.0, ["best", "near"]), (1.0, ["best"])])

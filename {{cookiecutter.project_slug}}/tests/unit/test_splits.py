@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from {{ cookiecutter.project_slug }}.data.splits import assign, folds, hash_share, inner_validation, row_hash
+from {{ cookiecutter.project_slug }}.data.splits import (
+    assign,
+    folds,
+    hash_share,
+    inner_validation,
+    row_hash,
+)
 from {{ cookiecutter.project_slug }}.data.table import Table
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.data import DataConfig

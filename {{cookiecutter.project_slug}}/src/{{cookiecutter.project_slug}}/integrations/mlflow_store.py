@@ -20,7 +20,7 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 
-TABLE_ATTEMPTS = 30
+ATTEMPTS = 20
 """Seconds that another process gets for making the embedded store's tables."""
 
 
@@ -34,23 +34,18 @@ def client(tracking_uri: str) -> "MlflowClient":
 
     with one_line(tracking_uri):
         mlflow.set_tracking_uri(tracking_uri)  # models:/ addresses are resolved against the global setting
-        store = mlflow.MlflowClient()
-        if tracking_uri.startswith("sqlite"):
-            _wait_for_tables(store)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                store = mlflow.MlflowClient()
+                if tracking_uri.startswith("sqlite"):
+                    store.search_experiments(max_results=1)
+            except Exception:  # another process is making the embedded store's tables: that fails in many ways
+                if not (attempts_left and tracking_uri.startswith("sqlite")):
+                    raise
+                time.sleep(1.0)
+            else:
+                break
         return store
-
-
-def _wait_for_tables(store: "MlflowClient") -> None:
-    """Make the embedded store's tables, or wait until another process that is at it has made them."""
-    for attempts_left in reversed(range(TABLE_ATTEMPTS)):
-        try:
-            store.search_experiments(max_results=1)
-        except Exception:  # two processes that migrate at once fail in many ways
-            if not attempts_left:
-                raise
-            time.sleep(1.0)
-        else:
-            return
 
 
 def shown(tracking_uri: str) -> str:
