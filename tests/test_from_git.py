@@ -67,3 +67,22 @@ def test_cruft_creates_checks_and_updates(
     record = json.loads(project.text(".template.json"))
     assert (record["version"], record["answers"]["description"]) == (VERSION, text)
     assert "up to date" in project.run(*cruft, "check", "--checkout", f"v{VERSION}")
+
+
+def test_a_bake_is_linked_to_cruft_by_its_recorded_answers(released: Path, template: Path, tmp_path: Path) -> None:
+    """`.template.json` holds what cruft asks for: the version as a tag, and the answers."""
+    answers = ["project_slug=linked", 'author_name=Zoë "Z"']
+    first = ["--checkout", first_tag(template)]
+    output(sys.executable, "-m", "cookiecutter", "--no-input", str(released), *first, *answers, cwd=tmp_path)
+    project = Bake(tmp_path / "linked")
+    record = json.loads(project.text(".template.json"))
+    linked = ["--checkout", f"v{record['version']}", "--extra-context", json.dumps(record["answers"])]
+    commit(project.path, "mine")
+
+    project.run(sys.executable, "-m", "cruft", "link", str(released), "--no-input", *linked)
+    project.run("git", "add", ".cruft.json")
+    project.run("git", "commit", "--quiet", "--message", "link")
+    project.run(sys.executable, "-m", "cruft", "update", "--skip-apply-ask", "--checkout", f"v{VERSION}")
+
+    assert project.text("NEW.md") == "linked\n"
+    assert json.loads(project.text(".template.json")) == record | {"version": VERSION}
