@@ -49,7 +49,7 @@ def main(models: list[str], calls: int) -> None:
     write_table()
     frame = pd.read_csv("wide.csv").drop(columns="target").iloc[[0]]
     for model in models:
-        overrides = ["data=wide", f"model={model}", "progress=false", "trainer.checkpoints=null"]
+        overrides = ["data=wide", "features.exclude=[]", f"model={model}", "progress=false"]
         train(compose("train", overrides))
         loaded = mlflow.pyfunc.load_model("models:/benchmarked@dev")
         servable = loaded._model_impl

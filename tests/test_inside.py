@@ -29,6 +29,14 @@ def test_make_test(project: Bake, bake_environment: Path, stream: Stream) -> Non
 
 
 @pytest.mark.slow
+def test_hooks_pass_before_a_commit(project: Bake, bake_environment: Path, stream: Stream) -> None:
+    """The local hooks look for their tools in .venv."""
+    (project.path / ".venv").symlink_to(bake_environment)
+    stream(project, str(bake_environment / "bin" / "pre-commit"), "run", "--all-files")
+    assert project.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.12", "3.13"])
 def test_types_of_the_other_pythons(bake: MakeBake, bake_environment: Path, stream: Stream, python: str) -> None:
     stream(bake(python_version=python), "make", "types", f"VENV={bake_environment}")

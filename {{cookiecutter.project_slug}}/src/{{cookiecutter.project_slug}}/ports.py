@@ -24,6 +24,10 @@ class UnsupportedModelError(UserError):
     """A model that trains, but that no ONNX converter is known to reproduce exactly."""
 
 
+class AliasMovedError(UserError):
+    """An alias that another process has pointed elsewhere at the same time."""
+
+
 @dataclass(frozen=True)
 class Matrix:
     """What the front-end returned for some rows, with their target."""
@@ -132,7 +136,11 @@ class Registry(Protocol):
         ...
 
     def set_alias(self, version: Version, alias: str) -> None:
-        """Point an alias to a version, and read it back."""
+        """Point an alias to a version, and read it back.
+
+        Raises:
+            AliasMovedError: another process has moved it meanwhile.
+        """
         ...
 
     def check_target(self, name: str, target: str, kind: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -24,7 +25,7 @@ from {{ cookiecutter.project_slug }}.cli.prepare import prepare
 from {{ cookiecutter.project_slug }}.cli.train import train
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
-from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.ports import AliasMovedError, UserError
 
 from tests.project import FAST, composed, environment_of, make_project, run_verb, store
 
@@ -78,6 +79,14 @@ def test_the_registered_model_is_a_servable_with_two_flavours(project):
     assert flavours["python_function"]["loader_module"].startswith("servable_wire_")
     assert not [path for path in folder.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
     Engine(folder).check_golden()
+
+
+def test_an_alias_that_another_process_moves_at_the_same_time_is_noticed(project, monkeypatch):
+    _, version = project
+    registry = MlflowRegistry(store())
+    monkeypatch.setattr(registry._client, "set_registered_model_alias", lambda *_: None)  # the other's write came last
+    with pytest.raises(AliasMovedError, match=r": dev was set to version 99, and reads \d+$"):
+        registry.set_alias(replace(version, version="99"), "dev")
 
 
 def test_predict_scores_a_file_as_pyfunc_does(project):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..ports import Tracker, UserError, Version
+from ..ports import AliasMovedError, Tracker, UserError, Version
 from ..schemas.contract import CONTRACT_FILE, Contract
 from ..utils.files import replacing
 from .mlflow_store import client, one_line
@@ -77,12 +77,12 @@ class MlflowRegistry:
         return Version(contract.name, str(made.version), tracker.run_id, (), facts)
 
     def set_alias(self, version: Version, alias: str) -> None:
-        """Point an alias to a version, and read it back."""
+        """Point an alias to a version, and read it back; see `ports.Registry`."""
         with one_line(self._uri):
             self._client.set_registered_model_alias(version.name, alias, version.version)
             now = self._client.get_registered_model(version.name).aliases.get(alias)
         if str(now) != version.version:
-            raise UserError(f"{version.name}: {alias} was set to version {version.version} and reads {now}: try again")
+            raise AliasMovedError(f"{version.name}: {alias} was set to version {version.version}, and reads {now}")
 
     def check_target(self, name: str, target: str, kind: str) -> None:
         """Refuse a name that is taken by a model of another target."""
