@@ -4,18 +4,15 @@ Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013), `civil_fro
 quantity that occurs is an exact integer.
 """
 
-from typing import TYPE_CHECKING
-
 from onnx import TensorProto
 
-if TYPE_CHECKING:
-    from .graph import GraphWriter
+from .writer import GraphWriter
 
 DAYS_PER_ERA, DAYS_TO_EPOCH = 146_097.0, 719_468.0
 """Days of 400 Gregorian years, and from 0000-03-01 to 1970-01-01."""
 
 
-def date_parts(writer: "GraphWriter", seconds: str, prefix: str) -> dict[str, str]:
+def date_parts(writer: GraphWriter, seconds: str, prefix: str) -> dict[str, str]:
     """Nodes that compute the parts of `seconds` since 1970 (UTC), float64 `[N, 1]`.
 
     Returns:

@@ -3,8 +3,8 @@
 import onnx
 from onnx import TensorProto, compose, helper, version_converter
 
-from ..features import graph as front_graph
-from ..features.graph import FEATURES, IR_VERSION, OPSET, PREFIX, GraphWriter, opset_imports
+from ..features.graph import FEATURES, to_onnx
+from ..features.writer import IR_VERSION, OPSET, PREFIX, GraphWriter, opset_imports
 from ..schemas.contract import Target
 from .fit import Fitted
 
@@ -18,7 +18,7 @@ def to_bytes(fitted: Fitted) -> bytes:
         UnsupportedModelError: the model has no converter.
     """
     model = _aligned(fitted.model.to_onnx())
-    front_end = front_graph.to_onnx(fitted.front_end)
+    front_end = to_onnx(fitted.front_end)
     output = model.graph.output[0].name
     merged = compose.merge_models(
         front_end,

@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from ..data.table import Table, keys_of, sources_of
 from ..evaluation.heldout import HELDOUT_FILE
-from ..features.graph import IR_VERSION, ML_OPSET, OPSET
+from ..features.writer import IR_VERSION, ML_OPSET, OPSET
 from ..inference.engine import GOLDEN_FILE, Engine
 from ..inference.parity import disagreement
 from ..inference.wire import InputError, Servable
