@@ -21,9 +21,9 @@ ANSWERS = json.loads(
 REQUIRED = ("project_name", "project_slug", "author_name", "author_email")
 OFFERED_PYTHONS = ("3.11", "3.12", "3.13")
 SLUG = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
-ATOM = r"[^\s@\"\\<>()\[\],;:.]+"
 LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
-EMAIL = re.compile(rf"{ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
+LOCAL = r"[!#-'*+/-9=?A-Z^-~-]+"  # ASCII alone: the package's metadata takes no other
+EMAIL = re.compile(rf"{LOCAL}(?:\.{LOCAL})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
 
 # Import and distribution names of the project's dependencies and of what they import themselves.
 DEPENDENCIES = """

@@ -58,7 +58,16 @@ REFUSED: list[tuple[str, str, str]] = [
     ("project_slug", "a\nb", CONTROL),
     *(
         ("author_email", email, EMAIL)
-        for email in ["you", "you@", "@example.com", "you@example", "a b@example.com", "you@example..com", "a@b@c.de"]
+        for email in [
+            "you",
+            "you@",
+            "@example.com",
+            "you@example",
+            "a b@example.com",
+            "jörg@example.com",
+            "you@example..com",
+            "a@b@c.de",
+        ]
     ),
     *(("author_email", email, EMAIL) for email in ["<you@example.com>", '"you"@example.com', ".you@example.com"]),
 ]

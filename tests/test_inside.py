@@ -32,7 +32,7 @@ def test_make_test(project: Bake, bake_environment: Path, stream: Stream) -> Non
 def test_hooks_pass_before_a_commit(project: Bake, bake_environment: Path, stream: Stream) -> None:
     """The local hooks look for their tools in .venv."""
     (project.path / ".venv").symlink_to(bake_environment)
-    stream(project, str(bake_environment / "bin" / "pre-commit"), "run", "--all-files")
+    stream(project, str(bake_environment / "bin" / "pre-commit"), "run", "--all-files", PYTHONPATH="src")
     assert project.run("git", "status", "--porcelain") == ""
 
 

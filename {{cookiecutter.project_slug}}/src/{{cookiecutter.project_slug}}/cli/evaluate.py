@@ -50,7 +50,7 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
                 else:
                     logger.warning("no comparison with {}: its target or classes are others", config.incumbent)
             except (UserError, InputError) as error:
-                logger.warning("no comparison with {}: {}", config.incumbent, error)
+                logger.info("no comparison with {}: {}", config.incumbent, error)
 
     folder = Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path("outputs/evaluate")
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,9 +58,10 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
     for name, figure in figures.of_predictions(target, truth, outputs).items():
         figure.savefig(folder / f"{name}.png")
     print(f"{len(truth)} held-out rows of {config.reference}; figures in {os.path.relpath(folder)}")
-    print(f"{'metric':<12}" + "".join(f"{name:>32}" for name in found))
+    width = max(map(len, found)) + 2
+    print(f"{'metric':<12}" + "".join(f"{name:>{width}}" for name in found))
     for metric in found[config.reference]:
-        print(f"{metric:<12}" + "".join(f"{values.get(metric, float('nan')):>32.6g}" for values in found.values()))
+        print(f"{metric:<12}" + "".join(f"{values.get(metric, float('nan')):>{width}.6g}" for values in found.values()))
     return found
 
 

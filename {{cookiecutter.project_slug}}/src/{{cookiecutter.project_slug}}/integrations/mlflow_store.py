@@ -2,9 +2,9 @@
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..ports import UserError
@@ -20,8 +20,7 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 
-ATTEMPTS = 20
-"""Seconds that another process gets for making the embedded store's tables."""
+SQLITE = "sqlite:///"
 
 
 class ForbiddenError(UserError):
@@ -34,18 +33,30 @@ def client(tracking_uri: str) -> "MlflowClient":
 
     with one_line(tracking_uri):
         mlflow.set_tracking_uri(tracking_uri)  # models:/ addresses are resolved against the global setting
-        for attempts_left in reversed(range(ATTEMPTS)):
-            try:
-                store = mlflow.MlflowClient()
-                if tracking_uri.startswith("sqlite"):
-                    store.search_experiments(max_results=1)
-            except Exception:  # another process is making the embedded store's tables: that fails in many ways
-                if not (attempts_left and tracking_uri.startswith("sqlite")):
-                    raise
-                time.sleep(1.0)
-            else:
-                break
+        with _alone_at_first(tracking_uri):
+            store = mlflow.MlflowClient()
+            if tracking_uri.startswith(SQLITE):
+                store.search_experiments(max_results=1)
         return store
+
+
+@contextmanager
+def _alone_at_first(tracking_uri: str) -> Iterator[None]:
+    """One process at a time while the embedded store's tables are made: two at once leave it broken for good."""
+    database = Path(tracking_uri.removeprefix(SQLITE))
+    lock = database.with_name(f"{database.name}.lock")
+    if not tracking_uri.startswith(SQLITE) or (database.exists() and not lock.exists()):
+        yield
+        return
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        lock.unlink(missing_ok=True)
 
 
 def shown(tracking_uri: str) -> str:

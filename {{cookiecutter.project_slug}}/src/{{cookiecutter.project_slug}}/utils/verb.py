@@ -29,6 +29,7 @@ def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> Non
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     config = Path.cwd() / "config"
     if not (config / f"{name}.yaml").is_file():
@@ -55,7 +56,7 @@ def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> Non
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         hydra.main(config_path=str(config), config_name=name, version_base="1.3")(functools.wraps(function)(quietly))()
-    except (HydraException, OmegaConfBaseException, OSError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         if verbose:
             raise
         sys.exit(f"error: {one_line(error)}")
@@ -73,11 +74,12 @@ def compose(name: str, overrides: list[str]) -> "DictConfig":
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     try:
         with hydra.initialize_config_dir(str(Path.cwd() / "config"), version_base="1.3"):
             return hydra.compose(name, overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(one_line(error)) from None
 
 
@@ -85,6 +87,9 @@ def one_line(error: BaseException) -> str:
     """What Hydra or OmegaConf complains of, with what to do, in one line."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"{mark.name}, line {mark.line + 1}: {getattr(error, 'problem', None) or 'not YAML'}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     text = lines[0]
     kind = type(error).__name__
