@@ -28,6 +28,10 @@ class AliasMovedError(UserError):
     """An alias that another process has pointed elsewhere at the same time."""
 
 
+class UnreachableError(UserError):
+    """A store that does not answer now, and may answer later."""
+
+
 @dataclass(frozen=True)
 class Matrix:
     """What the front-end returned for some rows, with their target."""

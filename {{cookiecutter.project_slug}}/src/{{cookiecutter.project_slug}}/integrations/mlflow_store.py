@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..ports import UserError
+from ..ports import UnreachableError, UserError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,6 +21,8 @@ for name, value in {
 
 
 SQLITE = "sqlite:///"
+UNREACHABLE = ("Max retries exceeded", "Connection", "timed out", "failed with error code 5", "too many 5")
+"""What MLflow's client says of a server that does not answer, or answers 5xx."""
 
 
 class ForbiddenError(UserError):
@@ -70,6 +72,7 @@ def one_line(tracking_uri: str) -> Iterator[None]:
 
     Raises:
         ForbiddenError: the account may not do it.
+        UnreachableError: the store does not answer, or answers that it cannot at present (HTTP 5xx).
         UserError: anything else.
     """
     from mlflow.exceptions import MlflowException
@@ -83,6 +86,7 @@ def one_line(tracking_uri: str) -> Iterator[None]:
         if isinstance(error, MlflowException):
             if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
                 raise ForbiddenError(f"MLflow at {shown(tracking_uri)}: {text}") from None
-            if "Max retries exceeded" in text or "Connection" in text:
-                text = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
+            if any(sign in text for sign in UNREACHABLE):
+                hint = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
+                raise UnreachableError(f"MLflow at {shown(tracking_uri)}: {hint}") from error
         raise UserError(f"MLflow at {shown(tracking_uri)}: {text}") from error
