@@ -118,10 +118,17 @@ class Version:
     run_id: str | None
     aliases: tuple[str, ...]
     tags: Mapping[str, str]
+    created: float = 0.0
+    """Seconds since 1970."""
 
 
 class Registry(Protocol):
     """Registered models, their versions, and the aliases that point to them."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is this machine's own, not a server that people share."""
+        ...
 
     def find(self, reference: str) -> Version:
         """The version that `models:/<name>@<alias>` or `models:/<name>/<version>` means.
@@ -129,6 +136,18 @@ class Registry(Protocol):
         Raises:
             UserError: there is none, or the reference is malformed.
         """
+        ...
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions of a model with their aliases, the newest first.
+
+        Raises:
+            UserError: there is no such model.
+        """
+        ...
+
+    def run_status(self, version: Version) -> str:
+        """How the run that trained the version ended: `FINISHED`, `FAILED`, ...; `absent` where there is none."""
         ...
 
     def download(self, version: Version) -> Path:
@@ -139,12 +158,24 @@ class Registry(Protocol):
         """Register a run's servable as a new version of the model that the contract names."""
         ...
 
-    def set_alias(self, version: Version, alias: str) -> None:
-        """Point an alias to a version, and read it back.
+    def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
+        """Point an alias to a version, and read it back; the version's history says who held it before, and who did it.
 
         Raises:
             AliasMovedError: another process has moved it meanwhile.
         """
+        ...
+
+    def remove_alias(self, version: Version, alias: str, by: str) -> None:
+        """Take an alias away from the version that holds it; the version's history says so."""
+        ...
+
+    def tag(self, version: Version, facts: Mapping[str, str | None]) -> None:
+        """Record facts about a version; None removes one."""
+        ...
+
+    def attach(self, version: Version, path: Path, folder: str) -> None:
+        """Keep a file with the run that trained the version."""
         ...
 
     def check_target(self, name: str, target: str, kind: str) -> None:

@@ -83,9 +83,12 @@ def publish(
     run: MlflowTracker,
     registry: MlflowRegistry,
     config: TrainConfig,
+    metrics: Mapping[str, float],
     export: Callable[[], Export],
 ) -> Version | None:
     """Export the servable, keep it with the run, and register it under `dev`, where that is wanted and allowed.
+
+    The version says how it did on the held-out rows, so that a list of versions needs no look at their runs.
 
     Raises:
         UnsupportedModelError: the model has no converter, and a version is wanted.
@@ -107,10 +110,11 @@ def publish(
         "experiment": config.mlflow.experiment,
         "data.sha256": made_from.data,
         "git.commit": made_from.commit or "unknown",
+        **{name: f"{value:.6g}" for name, value in metrics.items() if name.startswith("test/")},
     }
     try:
         version = registry.register(run, servable.folder, tags)
-        registry.set_alias(version, "dev")
+        registry.set_alias(version, "dev", by=f"run {run.run_id}")
     except AliasMovedError as moved:  # another training has finished: its version is the newest
         logger.warning("{}", moved)
         return version

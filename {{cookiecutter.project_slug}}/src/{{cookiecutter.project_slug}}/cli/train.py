@@ -57,9 +57,9 @@ def train(cfg: "DictConfig") -> "Version | None":
         with Progress("train", shown=config.progress) as progress:
             fitted = fit(config, table, sides == "train", sides == "validation", progress)
         run.curve(progress.history)
-        log_evaluation(run, config, fitted, table, sides, progress.history, Path(tmp))
+        metrics = log_evaluation(run, config, fitted, table, sides, progress.history, Path(tmp))
         servable = Path(tmp) / "servable"
-        version = publish(run, registry, config, lambda: export(fitted, table, sides, config, code, servable))
+        version = publish(run, registry, config, metrics, lambda: export(fitted, table, sides, config, code, servable))
 
     logger.info("run {} of {} at {}", run.run_id, config.mlflow.experiment, shown(config.mlflow.tracking_uri))
     return version

@@ -33,6 +33,21 @@ def evaluate(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray
     return _classification(codes, np.asarray(outputs[target.probabilities], np.float64))
 
 
+def skill(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray]) -> float:
+    """The share of a constant prediction's error that the model removes; 1 is perfect, 0 is no better than a constant.
+
+    Regression: R². Classification: McFadden's R², 1 - log loss / log loss of the class shares among these rows
+    (McFadden, "Conditional logit analysis of qualitative choice behavior", 1974). 0 where there is nothing to explain.
+    """
+    found = evaluate(target, truth, outputs)
+    if target.classes is None:
+        return found.get("r2", 0.0)
+    _, counts = np.unique(truth, return_counts=True)
+    shares = counts / counts.sum()
+    constant = float(-(shares * np.log(shares)).sum())
+    return 1 - found["log_loss"] / constant if constant else 0.0
+
+
 def _regression(truth: np.ndarray, predicted: np.ndarray, deviation: float) -> dict[str, float]:
     error = metrics.mean_squared_error(truth, predicted)
     values = {

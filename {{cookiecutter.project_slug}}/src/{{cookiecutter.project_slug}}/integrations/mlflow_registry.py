@@ -1,16 +1,21 @@
 """Registered models in MLflow: versions, and the aliases that point to them."""
 
+import datetime
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..ports import AliasMovedError, Tracker, UserError, Version
 from ..schemas.contract import CONTRACT_FILE, Contract
 from ..utils.files import replacing
-from .mlflow_store import client, one_line
+from .mlflow_store import SQLITE, client, one_line
 
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 TARGET_TAG, KIND_TAG = "target", "kind"
+HISTORY_TAG = "history"
+"""Every move of an alias to or from a version, as a JSON list: alias, at, by, before (or removed)."""
 
 
 class MlflowRegistry:
@@ -24,6 +29,11 @@ class MlflowRegistry:
     def __init__(self, tracking_uri: str, cache_dir: Path | None = None) -> None:
         self._uri, self._cache = tracking_uri, cache_dir
         self._client = client(tracking_uri)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self._uri.startswith(SQLITE)
 
     def find(self, reference: str) -> Version:
         """The version that a reference means; see `ports.Registry`."""
@@ -46,8 +56,35 @@ class MlflowRegistry:
             if not versions:
                 raise UserError(f"{name} has no version {number} at {self._uri}")
             (found,) = versions
-        held = tuple(sorted(key for key, value in aliases.items() if str(value) == str(number)))
-        return Version(name, str(number), found.run_id, held, dict(found.tags))
+        return _version(found, aliases)
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions with their aliases, the newest first, in two requests; see `ports.Registry`."""
+        with one_line(self._uri):
+            models = self._client.search_registered_models(f"name='{name}'")
+            if not models:
+                raise UserError(f"there is no registered model {name!r} at {self._uri}: train it first")
+            aliases: dict[str, str] = self._client.get_registered_model(name).aliases
+            found, token = [], None
+            while token != "":
+                page = self._client.search_model_versions(f"name='{name}'", max_results=1000, page_token=token)
+                found += page
+                token = page.token or ""
+        return sorted((_version(one, aliases) for one in found), key=lambda one: -int(one.version))
+
+    def run_status(self, version: Version) -> str:
+        """How the version's run ended; see `ports.Registry`."""
+        from mlflow.exceptions import MlflowException
+
+        if version.run_id is None:
+            return "absent"
+        with one_line(self._uri):
+            try:
+                return str(self._client.get_run(version.run_id).info.status)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return "absent"
 
     def download(self, version: Version) -> Path:
         """The version's servable as a directory, kept in the cache: a version's bytes never change."""
@@ -76,13 +113,42 @@ class MlflowRegistry:
             )
         return Version(contract.name, str(made.version), tracker.run_id, (), facts)
 
-    def set_alias(self, version: Version, alias: str) -> None:
+    def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
         """Point an alias to a version, and read it back; see `ports.Registry`."""
         with one_line(self._uri):
+            before = self._client.get_registered_model(version.name).aliases.get(alias)
+            self._remember(version, alias, by, before=None if before is None else str(before))
             self._client.set_registered_model_alias(version.name, alias, version.version)
             now = self._client.get_registered_model(version.name).aliases.get(alias)
         if str(now) != version.version:
             raise AliasMovedError(f"{version.name}: {alias} was set to version {version.version}, and reads {now}")
+
+    def remove_alias(self, version: Version, alias: str, by: str) -> None:
+        """Take an alias away from the version that holds it; see `ports.Registry`."""
+        with one_line(self._uri):
+            self._remember(version, alias, by, removed=True)
+            self._client.delete_registered_model_alias(version.name, alias)
+
+    def tag(self, version: Version, facts: Mapping[str, str | None]) -> None:
+        """Record facts about a version; see `ports.Registry`."""
+        with one_line(self._uri):
+            for key, value in facts.items():
+                if value is not None:
+                    self._client.set_model_version_tag(version.name, version.version, key, value)
+                elif key in self._client.get_model_version(version.name, version.version).tags:
+                    self._client.delete_model_version_tag(version.name, version.version, key)
+
+    def attach(self, version: Version, path: Path, folder: str) -> None:
+        """Keep a file with the version's run; see `ports.Registry`."""
+        with one_line(self._uri):
+            self._client.log_artifact(version.run_id, str(path), folder)
+
+    def _remember(self, version: Version, alias: str, by: str, **what: object) -> None:
+        """Append to the version's history before the alias moves, so that a kill in between loses nothing."""
+        tags = self._client.get_model_version(version.name, version.version).tags
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        history = [*json.loads(tags.get(HISTORY_TAG, "[]")), {"alias": alias, "at": now, "by": by, **what}]
+        self._client.set_model_version_tag(version.name, version.version, HISTORY_TAG, json.dumps(history))
 
     def check_target(self, name: str, target: str, kind: str) -> None:
         """Refuse a name that is taken by a model of another target."""
@@ -106,3 +172,9 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def _version(found: Any, aliases: Mapping[str, str]) -> Version:
+    number = str(found.version)
+    held = tuple(sorted(key for key, value in aliases.items() if str(value) == number))
+    return Version(found.name, number, found.run_id, held, dict(found.tags), found.creation_timestamp / 1000)

@@ -22,7 +22,7 @@ def incompatibility(candidate: Contract, incumbent: Contract) -> str | None:
         if new is None:
             return f"column {name!r} is gone"
         if (new.kind, new.width, new.role == "key") != (old.kind, old.width, old.role == "key"):
-            return f"column {name!r} was {_described(old)}, and is {_described(new)}"
+            return f"column {name!r} was {_described(old)} and is now {_described(new)}"
         if old.missing and not new.missing:
             return f"column {name!r} may no longer be missing"
     for name, new in after.items():
@@ -32,5 +32,5 @@ def incompatibility(candidate: Contract, incumbent: Contract) -> str | None:
 
 
 def _described(column: Column) -> str:
-    role = "a key" if column.role == "key" else f"a {column.kind}"
+    role = "key" if column.role == "key" else column.kind
     return role if column.width == 1 else f"{role} of width {column.width}"

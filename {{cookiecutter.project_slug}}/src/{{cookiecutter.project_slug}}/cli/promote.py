@@ -1,0 +1,86 @@
+"""`promote`: gates → report → alias."""
+
+from typing import TYPE_CHECKING
+
+from ..utils.verb import run_verb
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from ..promotion.report import Report
+
+
+def promote(cfg: "DictConfig") -> "Report | None":
+    """Judge a version, keep the report with its run, and move `staging` or `prod` to it if every gate passes.
+
+    Returns:
+        What the gates found; None where the version holds the alias already.
+
+    Raises:
+        UserError: the move is not allowed here or not legal, or a gate refuses.
+    """
+    import datetime
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from loguru import logger
+
+    from ..inference.engine import Engine
+    from ..integrations.mlflow_registry import MlflowRegistry
+    from ..ports import UserError
+    from ..promotion.case import Case
+    from ..promotion.lifecycle import Lifecycle
+    from ..promotion.report import Report, judge
+    from ..schemas.config import validate
+    from ..schemas.promotion import PromoteConfig
+    from ..utils.instantiate import build
+    from .moving import load_incumbent, mover
+
+    config = validate(PromoteConfig, cfg)
+    gates = (config.promotion.staging if config.to == "staging" else config.promotion.prod).gates
+    with TemporaryDirectory() as folder:
+        registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
+        by = mover(config.promotion, registry)
+        lifecycle = Lifecycle(registry, config.mlflow.model, by)
+        version = lifecycle.version(str(config.version))
+        name = f"{version.name} version {version.version}"
+        lifecycle.check(version, config.to)
+        if config.to in version.aliases:
+            logger.info("{} holds {} already", name, config.to)
+            return None
+        held = lifecycle.incumbent(version)
+        case = Case(
+            version=version,
+            run_status=registry.run_status(version),
+            candidate=Engine(registry.download(version)),
+            incumbent=load_incumbent(registry, held),
+            new_major=config.promotion.new_major,
+        )
+        report = Report(
+            name=version.name,
+            version=version.version,
+            to=config.to,
+            incumbent=held.version if held else None,
+            by=by,
+            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            verdicts=judge({gate: build(node) if node else None for gate, node in gates.items()}, case),
+        )
+        print(report.table(), flush=True)
+        kept = f"promotion/{version.version}"
+        for path in report.write(Path(folder)):
+            registry.attach(version, path, kept)
+        verdict = "refused" if report.refusals else "passed"
+        registry.tag(version, {f"promotion.{config.to}": f"{verdict}: {kept}/{config.to}.md"})
+        if report.refusals:
+            why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
+            raise UserError(f"{name} does not become {config.to}: {why}")
+        now = lifecycle.incumbent(version)
+        if (now.version if now else None) != report.incumbent:
+            raise UserError("prod moved while the gates ran: nothing was moved; ask again")
+        lifecycle.promote(version, config.to)
+    logger.info("{} holds {}; the report is in run {} under {}", name, config.to, version.run_id, kept)
+    return report
+
+
+if __name__ == "__main__":
+    run_verb("promote", promote)

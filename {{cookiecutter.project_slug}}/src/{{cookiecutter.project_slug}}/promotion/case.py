@@ -1,0 +1,51 @@
+"""What is judged: a candidate, the incumbent, and what a gate says of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..inference.engine import Engine
+from ..ports import Version
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The version that holds `prod`, where that is another than the candidate."""
+
+    version: Version
+    engine: Engine | None
+    """None where its servable does not load."""
+    problem: str = ""
+    """Why it does not."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One version that asks for an alias."""
+
+    version: Version
+    run_status: str
+    """How the run that trained it ended."""
+    candidate: Engine
+    incumbent: Incumbent | None
+    """None for the first version that asks."""
+    new_major: bool
+    """Whether clients are told to change: the contract may differ, and there is nothing to compare with."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one gate found."""
+
+    passed: bool
+    reason: str
+    """One line: what was found, or what is wrong and what to do."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+class Gate(Protocol):
+    """One check. A gate is a class with this method and a `_target_` in `config/promotion/`."""
+
+    def check(self, case: Case) -> Verdict:
+        """Judge the candidate; a UserError or InputError that is raised is a refusal too."""
+        ...

@@ -1,0 +1,139 @@
+"""The lifecycle of a registered model's versions: which moves of its aliases are legal, and how they are made.
+
+dev ──▶ staging ──▶ prod ──▶ archived. Every step can be repeated: a move that was killed half-way is finished by asking
+for it again.
+"""
+
+from ..ports import Registry, UserError, Version
+
+LIFECYCLE, ARCHIVED, WITHDRAWN = "lifecycle", "archived", "withdrawn"
+"""The tag of a version that no longer serves, and its values: retired by a better one; taken back as a mistake."""
+BEFORE = "prod.before"
+"""Tag: the version that held `prod` when this one got it; the chain of them is the way back."""
+ROLLED_BACK_TO = "rollback.to"
+"""Tag of a withdrawn version: the one that took its place."""
+
+
+class Lifecycle:
+    """The aliases of one registered model.
+
+    Args:
+        registry: where the model is registered.
+        name: the model's name.
+        by: who moves them; kept in each version's history.
+    """
+
+    def __init__(self, registry: Registry, name: str, by: str) -> None:
+        self._registry, self._name, self._by = registry, name, by
+
+    def holder(self, alias: str) -> Version | None:
+        """The version that an alias points to now."""
+        return next((version for version in self._registry.versions(self._name) if alias in version.aliases), None)
+
+    def incumbent(self, candidate: Version) -> Version | None:
+        """The holder of `prod`; None where there is none, or it is the candidate itself."""
+        held = self.holder("prod")
+        return None if held is None or held.version == candidate.version else held
+
+    def version(self, number: str) -> Version:
+        """A version by its number, as it is now.
+
+        Raises:
+            UserError: there is none.
+        """
+        return self._registry.find(f"models:/{self._name}/{number}")
+
+    def check(self, version: Version, to: str) -> None:
+        """Whether a version may move to `staging` or `prod`, its gates apart.
+
+        Raises:
+            UserError: it was withdrawn or retired, or it wants `prod` and does not hold `staging`.
+        """
+        name = f"{version.name} version {version.version}"
+        state = version.tags.get(LIFECYCLE)
+        if state == WITHDRAWN:
+            raise UserError(f"{name} was withdrawn by a rollback: train a new version")
+        if state == ARCHIVED:
+            raise UserError(f"{name} was retired from prod: `rollback` is the way back, or train it anew")
+        if to == "staging" and "prod" in version.aliases:
+            raise UserError(f"{name} holds prod already: there is nothing to stage")
+        if to == "prod" and not {"staging", "prod"} & set(version.aliases):
+            staged = self.holder("staging")
+            now = f"version {staged.version} does" if staged else "no version does"
+            raise UserError(f"{name} does not hold staging ({now}): promote it to staging first")
+
+    def promote(self, version: Version, to: str) -> None:
+        """Move `staging` or `prod` to a version; what held `prod` becomes `archived`.
+
+        Raises:
+            UserError: the move is not legal.
+            AliasMovedError: another process moved the alias at the same time.
+        """
+        self.check(version, to)
+        if to == "prod":
+            before = self.incumbent(version)
+            if before is not None:
+                self._registry.tag(version, {BEFORE: before.version})
+                self._registry.tag(before, {LIFECYCLE: ARCHIVED})
+                self._move(before, "archived")
+        self._move(version, to)
+
+    def rollback(self, withdraw: str | None = None) -> tuple[Version, Version]:
+        """Give `prod` back to the version that held it before; the one that holds it is withdrawn for good.
+
+        Args:
+            withdraw: number of the version that is to go; None: the one that holds `prod`. Naming it makes the call
+                safe to repeat.
+
+        Returns:
+            The withdrawn version, and the one that holds `prod` now.
+
+        Raises:
+            UserError: there is no way back, or `prod` is held by another version than the one named.
+        """
+        bad = self.holder("prod")
+        if bad is None:
+            raise UserError(f"no version of {self._name} holds prod: there is nothing to roll back")
+        if withdraw is not None and bad.version != withdraw:
+            named = self.version(withdraw)
+            if named.tags.get(LIFECYCLE) == WITHDRAWN:
+                return named, bad
+            raise UserError(f"{self._name}: version {bad.version} holds prod, not {withdraw}: nothing was moved")
+        good = self.way_back(bad)
+        if good is None:
+            raise UserError(f"{self._name}: nothing held prod before version {bad.version}: there is no way back")
+        self._registry.tag(bad, {ROLLED_BACK_TO: good.version, LIFECYCLE: WITHDRAWN})
+        for alias in set(bad.aliases) - {"prod"}:
+            self._registry.remove_alias(bad, alias, self._by)
+        earlier = self._earlier(good)
+        if earlier is not None:
+            self._move(earlier, "archived")
+        elif (held := self.holder("archived")) is not None:
+            self._registry.remove_alias(held, "archived", self._by)
+        self._registry.tag(good, {LIFECYCLE: None})
+        self._move(good, "prod")
+        return self.version(bad.version), self.version(good.version)
+
+    def way_back(self, bad: Version) -> Version | None:
+        """What a rollback gives `prod` to: the holder of `archived`, or else the newest `prod` before it."""
+        if bad.tags.get(LIFECYCLE) == WITHDRAWN:  # a rollback that was killed had decided already
+            return self.version(bad.tags[ROLLED_BACK_TO])
+        archived = self.holder("archived")
+        if archived and archived.version != bad.version and archived.tags.get(LIFECYCLE) != WITHDRAWN:
+            return archived
+        return self._earlier(bad)
+
+    def _earlier(self, version: Version) -> Version | None:
+        """The newest version that held `prod` before this one, and is neither withdrawn nor deleted."""
+        known = {one.version: one for one in self._registry.versions(self._name)}
+        seen = {version.version}
+        found = known.get(version.tags.get(BEFORE, ""))
+        while found is not None and found.tags.get(LIFECYCLE) == WITHDRAWN and found.version not in seen:
+            seen.add(found.version)
+            found = known.get(found.tags.get(BEFORE, ""))
+        return found
+
+    def _move(self, version: Version, alias: str) -> None:
+        held = self.holder(alias)
+        if held is None or held.version != version.version:
+            self._registry.set_alias(version, alias, self._by)

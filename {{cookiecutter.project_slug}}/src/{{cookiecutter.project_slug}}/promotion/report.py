@@ -1,0 +1,95 @@
+"""Runs all gates, whatever the first ones say, and writes down what they found."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loguru import logger
+
+from ..inference.wire import InputError
+from ..ports import UserError
+from .case import Case, Gate, Verdict
+
+OFF = Verdict(True, "switched off in the configuration")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What every gate found about one version that asks for one alias."""
+
+    name: str
+    version: str
+    to: str
+    incumbent: str | None
+    by: str
+    at: str
+    """ISO 8601, UTC."""
+    verdicts: Mapping[str, Verdict]
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Reasons by gate, for those that refuse."""
+        return {gate: verdict.reason for gate, verdict in self.verdicts.items() if not verdict.passed}
+
+    def table(self) -> str:
+        """For a terminal: a line per gate."""
+        width = max(map(len, self.verdicts))
+        return "\n".join(
+            f"{_word(verdict):<8} {gate:<{width}}  {verdict.reason}" for gate, verdict in self.verdicts.items()
+        )
+
+    def write(self, folder: Path) -> list[Path]:
+        """`<to>.json` and `<to>.md`."""
+        document = {
+            "model": self.name,
+            "version": self.version,
+            "to": self.to,
+            "incumbent": self.incumbent,
+            "by": self.by,
+            "at": self.at,
+            "passed": not self.refusals,
+            "gates": [
+                {"gate": gate, "verdict": _word(verdict), "reason": verdict.reason, "figures": dict(verdict.figures)}
+                for gate, verdict in self.verdicts.items()
+            ],
+        }
+        against = f"version {self.incumbent}" if self.incumbent else "nothing: it is the first"
+        rows = [
+            f"| {gate} | {_word(verdict)} | {verdict.reason.replace('|', chr(92) + '|')} |"
+            for gate, verdict in self.verdicts.items()
+        ]
+        page = [
+            f"# {self.name} version {self.version} to {self.to}: {'refused' if self.refusals else 'passed'}",
+            "",
+            f"Asked by {self.by} at {self.at}; compared with {against}.",
+            "",
+            "| gate | verdict | what was found |",
+            "| --- | --- | --- |",
+            *rows,
+        ]
+        texts = {"json": json.dumps(document, indent=1, ensure_ascii=False), "md": "\n".join(page)}
+        for suffix, text in texts.items():
+            (folder / f"{self.to}.{suffix}").write_text(text + "\n", encoding="utf-8")
+        return [folder / f"{self.to}.{suffix}" for suffix in texts]
+
+
+def judge(gates: Mapping[str, Gate | None], case: Case) -> dict[str, Verdict]:
+    """The verdict of every gate by name, in order; a gate that is None is off, one that crashes refuses."""
+    verdicts = {}
+    for name, gate in gates.items():
+        if gate is None:
+            verdicts[name] = OFF
+            continue
+        try:
+            verdicts[name] = gate.check(case)
+        except (UserError, InputError) as error:
+            verdicts[name] = Verdict(False, str(error))
+        except Exception as error:  # whatever a gate stumbles over, the version has not passed it
+            logger.exception("the gate {} crashed", name)
+            verdicts[name] = Verdict(False, f"the gate crashed: {error!r}".splitlines()[0])
+    return verdicts
+
+
+def _word(verdict: Verdict) -> str:
+    return "off" if verdict is OFF else "passed" if verdict.passed else "refused"

@@ -1,0 +1,56 @@
+"""The groups of the verbs that move aliases, and of the one that lists them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from .config import LoggingConfig, MlflowConfig
+from .groups import Component, Group
+
+
+class StageConfig(Group):
+    """What a version must pass before it holds one alias."""
+
+    gates: dict[str, Component | None]
+
+
+class PromotionConfig(Group):
+    """Who may move aliases, and what a version must pass."""
+
+    ci: str | int | bool | None
+    by_hand: bool
+    new_major: bool
+    staging: StageConfig
+    prod: StageConfig
+
+    @property
+    def in_ci(self) -> bool:
+        """Whether a CI system runs this."""
+        return str(self.ci).lower() not in ("none", "", "0", "false", "no")
+
+
+class PromoteConfig(Group):
+    """`config/promote.yaml`."""
+
+    version: int = Field(ge=1)
+    to: Literal["staging", "prod"]
+    promotion: PromotionConfig
+    mlflow: MlflowConfig
+    logging: LoggingConfig
+
+
+class RollbackConfig(Group):
+    """`config/rollback.yaml`."""
+
+    version: int | None = Field(ge=1)
+    promotion: PromotionConfig
+    mlflow: MlflowConfig
+    logging: LoggingConfig
+
+
+class RegistryConfig(Group):
+    """`config/registry.yaml`."""
+
+    format: Literal["table", "json"]
+    mlflow: MlflowConfig
+    logging: LoggingConfig

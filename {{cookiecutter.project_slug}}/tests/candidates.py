@@ -1,0 +1,99 @@
+"""Servables with held-out rows that ask for promotion; what is wrong with one is chosen by the test."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
+from {{ cookiecutter.project_slug }}.ports import Version
+from {{ cookiecutter.project_slug }}.promotion.case import Case, Incumbent
+
+from .servables import CITY, LEVELS, expected, write_servable
+
+SPLIT = {"method": "hash", "by": None, "validation": 0.1, "heldout": 0.2}
+PROVENANCE = {"commit": "c" * 40, "dirty": False, "lock": "f" * 64, "data": "d" * 64, "config": "e" * 64}
+ROWS = 200
+
+
+def records(count: int = ROWS, seed: int = 0) -> list[dict[str, Any]]:
+    """Rows as `tests.servables` has them, without gaps."""
+    draw = np.random.default_rng(seed)
+    return [
+        {
+            "age": float(draw.uniform(18, 90)),
+            "rooms per house": int(draw.integers(1, 12)),
+            "is.new": bool(draw.random() < 0.5),
+            "seen at": float(draw.uniform(1.5e9, 1.7e9)),
+            CITY: str(draw.choice(list(LEVELS)[:4])),
+            "history": draw.normal(0, 5, 3).tolist(),
+            "income": float(draw.exponential(4)),
+            "id": f"a-{number}",
+        }
+        for number in range(count)
+    ]
+
+
+def write_candidate(
+    folder: Path,
+    *,
+    bias: float = 0.0,
+    name: str = "house",
+    contract: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    missing: Mapping[str, bool] | None = None,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    answers_off_by: float = 0.0,
+    key: bool = True,
+) -> Path:
+    """A servable of `price` with held-out rows; the truth is the answer of bias 0 and some noise.
+
+    Args:
+        folder: the directory to make.
+        bias: how far every answer is from the truth.
+        name: the contract's name.
+        contract: fields of the contract to replace.
+        provenance: fields of its provenance to replace.
+        missing: by column, whether a value may be missing.
+        rows: the held-out rows.
+        answers_off_by: how far the kept predictions are from the graph's own.
+        key: whether the contract has the key `id`.
+    """
+    write_servable(folder, name=name, bias=bias)
+    given = [dict(row) for row in (records() if rows is None else rows)]
+    truth = expected(given)["price_prediction"] + np.random.default_rng(1).normal(0, 5, (len(given), 1))
+    engine = Engine(folder)
+    columns = {column.name: [row[column.name] for row in given] for column in engine.contract.inputs}
+    answers = engine.run(columns)["price_prediction"][:, 0].astype(np.float64) + answers_off_by
+    kept = {"id": [row["id"] for row in given], **columns, "price": truth[:, 0], "price_prediction": answers}
+    pyarrow.parquet.write_table(pa.table(kept), folder / "heldout.parquet")
+    (folder / "reference.json").write_text("{}", encoding="utf-8")
+    document = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
+    document |= {"split": SPLIT, "opsets": {"ai.onnx": 20}, **(contract or {})}
+    document["provenance"] = PROVENANCE | dict(provenance or {})
+    document["columns"] = [column for column in document["columns"] if key or column["role"] != "key"]
+    for column in document["columns"]:
+        column["missing"] = (missing or {}).get(column["name"], column["missing"])
+    files = [path for path in sorted(folder.iterdir()) if path.name != "contract.json"]
+    document["digests"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    document["digests"] |= (contract or {}).get("digests", {})
+    (folder / "contract.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return folder
+
+
+def version(number: str = "2", **tags: str) -> Version:
+    """A version of `house` whose tags agree with the provenance above."""
+    facts = {"data.sha256": PROVENANCE["data"], "git.commit": PROVENANCE["commit"], **tags}
+    return Version("house", number, "run", (), {key: str(value) for key, value in facts.items()})
+
+
+def case(candidate: Path, incumbent: Path | None = None, **others: Any) -> Case:
+    """The candidate as version 2, against the incumbent as version 1."""
+    held = None if incumbent is None else Incumbent(version("1"), Engine(incumbent))
+    values: dict[str, Any] = {"version": version(), "run_status": "FINISHED", "new_major": False}
+    return Case(candidate=Engine(candidate), incumbent=held, **(values | others))

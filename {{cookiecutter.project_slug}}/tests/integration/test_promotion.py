@@ -1,0 +1,243 @@
+"""`promote`, `rollback` and `registry` on a real store: every gate refusing alone, who may move, what is written down."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from {{ cookiecutter.project_slug }}.cli.moving import mover
+from {{ cookiecutter.project_slug }}.cli.promote import promote
+from {{ cookiecutter.project_slug }}.cli.registry import registry as list_registry
+from {{ cookiecutter.project_slug }}.cli.rollback import rollback
+from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
+from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
+from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig, validate
+from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
+
+from tests.candidates import PROVENANCE, write_candidate
+from tests.project import PACKAGE, composed, environment_of, make_project, store
+from tests.registries import MemoryRegistry
+
+pytestmark = pytest.mark.slow
+HOUSE = ["mlflow.model=house", "promotion.ci=woodpecker"]
+HAND = ["mlflow.model=house", "promotion.ci=null", "promotion.by_hand=true"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    folder = make_project(tmp_path)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
+    return folder
+
+
+def register(folder, *, ends_well: bool = True):
+    """Register a servable as `train` does, and return its version."""
+    tags = {"data.sha256": PROVENANCE["data"], "git.commit": PROVENANCE["commit"], "test/rmse": "5.1"}
+    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True)
+    opened = MlflowRegistry(store())
+    with mlflow_tracking.run(config, "hand-made") as run:
+        version = opened.register(run, folder, tags)
+        opened.set_alias(version, "dev", f"run {run.run_id}")
+    if not ends_well:
+        mlflow.MlflowClient(store()).set_terminated(version.run_id, "FAILED")
+
+
+def aliases() -> dict[str, str]:
+    found = mlflow.MlflowClient(store()).get_registered_model("house").aliases
+    return {alias: str(number) for alias, number in found.items()}
+
+
+def to(alias: str, number: int, *overrides: str):
+    return promote(composed("promote", f"version={number}", f"to={alias}", *(overrides or HOUSE)))
+
+
+def incumbent(project) -> None:
+    """Version 1, good, through staging to prod."""
+    register(write_candidate(project / "v1", bias=1.0))
+    to("staging", 1)
+    to("prod", 1)
+
+
+def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
+    incumbent(project)
+    assert aliases() == {"dev": "1", "staging": "1", "prod": "1"}
+    register(write_candidate(project / "v2"))
+    report = to("staging", 2)
+    assert report.refusals == {}
+    assert report.incumbent == "1"
+    assert list(report.verdicts) == ["contract", "parity", "quality", "provenance", "deployable"]
+    assert report.verdicts["deployable"].reason.endswith("and answered 5 golden rows")
+    assert aliases() == {"dev": "2", "staging": "2", "prod": "1"}
+    assert to("staging", 2) is None  # it holds it already
+    to("prod", 2)
+    assert aliases() == {"dev": "2", "staging": "2", "prod": "2", "archived": "1"}
+    client = mlflow.MlflowClient(store())
+    version = client.get_model_version("house", "2")
+    assert version.tags["promotion.prod"] == "passed: promotion/2/prod.md"
+    kept = {artifact.path for artifact in client.list_artifacts(version.run_id, "promotion/2")}
+    assert kept == {f"promotion/2/{alias}.{suffix}" for alias in ("staging", "prod") for suffix in ("json", "md")}
+    document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/prod.json"))
+    assert (document["passed"], document["incumbent"], document["by"]) == (True, "1", "CI")
+    withdrawn, serving = rollback(composed("rollback", *HOUSE))
+    assert (withdrawn.version, serving.version) == ("2", "1")
+    assert aliases() == {"prod": "1"}
+    with pytest.raises(UserError, match="nothing held prod before version 1: there is no way back"):
+        rollback(composed("rollback", *HOUSE))
+    with pytest.raises(UserError, match="version 2 was withdrawn by a rollback: train a new version"):
+        to("staging", 2)
+    capsys.readouterr()
+    listed = list_registry(composed("registry", "mlflow.model=house", "format=json"))
+    assert json.loads(capsys.readouterr().out) == listed
+    assert listed["aliases"] == {"prod": "1"}
+    second, first = listed["versions"]
+    assert (second["version"], second["lifecycle"], second["aliases"]) == ("2", "withdrawn", [])
+    assert (first["lifecycle"], first["metrics"]) == (None, {"test/rmse": 5.1})
+    moves = [(move["alias"], "removed" if "removed" in move else move["before"]) for move in first["history"]]
+    assert moves == [
+        ("dev", None), ("staging", None), ("prod", None), ("archived", None), ("archived", "removed"), ("prod", "2"),
+    ]  # fmt: skip
+    assert {move["by"] for move in first["history"][1:]} == {"CI"}
+    list_registry(composed("registry", "mlflow.model=house"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "house: prod 1"
+    assert lines[3].split() == ["2", "withdrawn", *lines[3].split()[2:4], "rmse", "5.1", "cccccccc", "passed", "passed"]
+
+
+def broken_serving(project) -> None:
+    """A settings file of the service that stops it from starting, whatever it serves."""
+    path = project / "config/serving/default.yaml"
+    path.write_text(path.read_text().replace("port: 8000", "prot: 8000"))
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "message"),
+    [
+        ("contract", {"key": False}, "column 'id' is gone"),
+        ("parity", {"answers_off_by": 0.5}, "200 of 200 held-out rows differ"),
+        ("quality", {"bias": 3.0}, "worse than the incumbent"),
+        ("provenance", {"provenance": {"dirty": True}}, "trained with uncommitted changes"),
+        ("deployable", {}, "the service did not start: error: "),
+    ],
+)
+def test_only_this_gate_refuses(project, capsys, gate, changes, message):
+    incumbent(project)
+    register(write_candidate(project / "v2", **changes))
+    if gate == "deployable":
+        broken_serving(project)
+    before = aliases()
+    with pytest.raises(UserError, match=f"^house version 2 does not become staging: {gate}: .*{message}") as caught:
+        to("staging", 2)
+    assert len(str(caught.value).splitlines()) == 1
+    assert aliases() == before
+    printed = capsys.readouterr().out.splitlines()[-5:]
+    assert {line.split()[1]: line.split()[0] for line in printed} == {
+        name: "refused" if name == gate else "passed"
+        for name in ("contract", "parity", "quality", "provenance", "deployable")
+    }
+    version = mlflow.MlflowClient(store()).get_model_version("house", "2")
+    assert version.tags["promotion.staging"] == "refused: promotion/2/staging.md"
+    document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/staging.json"))
+    assert [entry["gate"] for entry in document["gates"] if entry["verdict"] == "refused"] == [gate]
+
+
+def test_a_gate_that_is_off_is_a_line_in_the_report(project):
+    register(write_candidate(project / "v1", provenance={"dirty": True}))
+    off = [*HOUSE, "promotion.staging.gates.provenance=null", "promotion.staging.gates.deployable=null"]
+    report = to("staging", 1, *off)
+    assert [gate for gate, verdict in report.verdicts.items() if "switched off" in verdict.reason] == [
+        "provenance", "deployable",
+    ]  # fmt: skip
+    assert aliases() == {"dev": "1", "staging": "1"}
+
+
+def test_a_version_of_a_run_that_failed(project):
+    register(write_candidate(project / "v1"), ends_well=False)
+    with pytest.raises(UserError, match="staging: provenance: the run that trained it is FAILED, not FINISHED"):
+        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
+
+
+def test_an_incumbent_that_is_damaged_can_be_replaced_when_clients_are_told(project):
+    incumbent(project)
+    register(write_candidate(project / "v2"))
+    (damaged,) = [path for path in project.glob("mlruns/**/model.onnx") if path.read_bytes() == graph(project, "v1")]
+    damaged.write_bytes(b"x")
+    quick = [*HOUSE, "promotion.staging.gates.deployable=null"]
+    with pytest.raises(UserError, match=r"contract: version 1 cannot be compared with .*is not the file that was"):
+        to("staging", 2, *quick)
+    to("staging", 2, *quick, "promotion.new_major=true")
+    to("prod", 2, *HOUSE, "promotion.prod.gates.deployable=null", "promotion.new_major=true")
+    assert aliases()["prod"] == "2"
+    with pytest.raises(UserError, match="is not the file that was trained"):  # the way back leads nowhere
+        rollback(composed("rollback", *HOUSE))
+    assert aliases()["prod"] == "2"
+
+
+def graph(project, name: str) -> bytes:
+    return (project / name / "model.onnx").read_bytes()
+
+
+def test_a_damaged_candidate_is_refused(project):
+    register(write_candidate(project / "v1"))
+    (kept,) = project.glob("mlruns/**/model.onnx")
+    kept.write_bytes(b"x")
+    with pytest.raises(UserError, match="is not the file that was trained"):
+        to("staging", 1)
+    assert aliases() == {"dev": "1"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["promotion.ci=null"], "only CI moves staging and prod; on this embedded store add promotion.by_hand=true"),
+        (["promotion.ci=false"], "only CI moves staging and prod; on this embedded store add promotion.by_hand=true"),
+        (["promotion.ci=1", "version=7"], r"house has no version 7 at sqlite:///.*mlflow\.db"),
+        (["promotion.ci=1", "to=dev"], "config: to: Input should be 'staging' or 'prod', not 'dev'"),
+        (["promotion.ci=1", "mlflow.model=flat"], "there is no registered model 'flat' at .*: train it first"),
+        (["promotion.ci=1", "+promotion.staging.gates.quality.flor=1"], "quality.flor is not an argument of .* did you mean floor"),
+        (["promotion.ci=1", "promotion.staging.gates.quality._target_=os.system"], "os.system is not of "),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_moves_nothing(project, overrides, message):
+    register(write_candidate(project / "v1"))
+    with pytest.raises(UserError, match=message) as caught:
+        promote(composed("promote", "mlflow.model=house", *["version=1", "to=staging", *overrides]))
+    assert len(str(caught.value).splitlines()) == 1
+    assert aliases() == {"dev": "1"}
+
+
+def test_by_hand_is_written_down(project):
+    register(write_candidate(project / "v1"))
+    to("staging", 1, *HAND, "promotion.staging.gates.deployable=null")
+    history = json.loads(mlflow.MlflowClient(store()).get_model_version("house", "1").tags["history"])
+    assert history[-1]["by"].endswith(", by hand")
+
+
+def test_on_a_shared_server_only_ci_moves_aliases(project):
+    shared = MemoryRegistry(1)
+    shared.embedded = False
+    config = validate(PromoteConfig, composed("promote", "version=1", "to=prod", *HAND)).promotion
+    with pytest.raises(UserError, match=r"^only CI moves staging and prod on a shared registry: start its pipeline$"):
+        mover(config, shared)
+    in_ci = validate(PromoteConfig, composed("promote", "version=1", "to=prod", *HOUSE)).promotion
+    assert mover(in_ci, shared) == "CI"
+
+
+def test_as_a_process(project):
+    register(write_candidate(project / "v1", provenance={"dirty": True}))
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", f"{PACKAGE}.cli.promote", "version=1", "to=staging", *HOUSE]
+    done = subprocess.run(
+        command, cwd=project, env=environment_of(PYTHONPATH=f"{root / 'src'}:{root}"), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: house version 1 does not become staging: provenance: trained with uncommitted changes: commit them, and "
+        "train again\n"
+    )
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["passed", "passed", "passed", "refused", "passed"]
+    assert not (project / "outputs").exists()

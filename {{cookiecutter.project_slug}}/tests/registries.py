@@ -1,0 +1,88 @@
+"""A registry in memory, whose writes can be made to fail as a kill would."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from {{ cookiecutter.project_slug }}.ports import AliasMovedError, Tracker, UserError, Version
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+class MemoryRegistry:
+    """Versions of one model `m`; a Registry.
+
+    Args:
+        count: how many versions there are, numbered from 1.
+        folders: the servable of each version, where one is asked for.
+    """
+
+    embedded = True
+
+    def __init__(self, count: int, folders: Mapping[str, Path] | None = None) -> None:
+        self.aliases: dict[str, str] = {}
+        self.facts: dict[str, dict[str, str]] = {str(number): {} for number in range(1, count + 1)}
+        self.files: dict[str, str] = {}
+        self.writes_left: float = float("inf")
+        self.race = False
+        """Whether another process moves each alias right after it was set."""
+        self._folders = folders or {}
+
+    def find(self, reference: str) -> Version:
+        number = reference.removeprefix("models:/m").lstrip("/@")
+        number = self.aliases.get(number, number)
+        if number not in self.facts:
+            raise UserError(f"m has no version {number}")
+        held = tuple(sorted(alias for alias, holder in self.aliases.items() if holder == number))
+        return Version("m", number, f"run-{number}", held, dict(self.facts[number]))
+
+    def versions(self, name: str) -> list[Version]:
+        return [self.find(f"models:/{name}/{number}") for number in sorted(self.facts, key=int, reverse=True)]
+
+    def run_status(self, version: Version) -> str:
+        return "FINISHED"
+
+    def download(self, version: Version) -> Path:
+        return self._folders[version.version]
+
+    def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
+        raise NotImplementedError
+
+    def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
+        history = json.loads(self.facts[version.version].get("history", "[]"))
+        history.append({"alias": alias, "by": by, "before": self.aliases.get(alias)})
+        self._write()
+        self.facts[version.version]["history"] = json.dumps(history)
+        self._write()
+        self.aliases[alias] = version.version
+        if self.race:
+            raise AliasMovedError(f"{alias} was moved")
+
+    def remove_alias(self, version: Version, alias: str, by: str) -> None:
+        self._write()
+        del self.aliases[alias]
+
+    def tag(self, version: Version, facts: Mapping[str, str | None]) -> None:
+        for key, value in facts.items():
+            self._write()
+            self.facts[version.version].pop(key, None)
+            if value is not None:
+                self.facts[version.version][key] = value
+
+    def attach(self, version: Version, path: Path, folder: str) -> None:
+        self.files[f"{folder}/{path.name}"] = path.read_text(encoding="utf-8")
+
+    def check_target(self, name: str, target: str, kind: str) -> None:
+        raise NotImplementedError
+
+    def state(self) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        """Aliases, and tags without histories."""
+        facts = {n: {k: v for k, v in tags.items() if k != "history"} for n, tags in self.facts.items()}
+        return dict(self.aliases), facts
+
+    def _write(self) -> None:
+        if self.writes_left <= 0:
+            raise KilledError
+        self.writes_left -= 1

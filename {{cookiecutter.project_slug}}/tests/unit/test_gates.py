@@ -1,0 +1,189 @@
+"""Every gate on hand-made candidates: what it passes, and the line with which it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
+from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.promotion.case import Incumbent, Verdict
+from {{ cookiecutter.project_slug }}.promotion.gates import ContractGate, ParityGate, ProvenanceGate
+from {{ cookiecutter.project_slug }}.promotion.quality import QualityGate
+from {{ cookiecutter.project_slug }}.promotion.report import OFF, Report, judge
+from {{ cookiecutter.project_slug }}.promotion.unseen import unseen_by_both
+
+from tests.candidates import SPLIT, case, records, version, write_candidate
+
+QUALITY = QualityGate(floor=0.1, tolerance=0.01, rows=50)
+
+
+def test_a_good_candidate_passes(tmp_path):
+    asked = case(write_candidate(tmp_path / "b"), write_candidate(tmp_path / "a", bias=3.0))
+    contract, parity, quality, provenance = (
+        gate.check(asked) for gate in (ContractGate(), ParityGate(), QUALITY, ProvenanceGate())
+    )
+    assert contract == Verdict(True, "complete: 7 inputs; compatible with version 1")
+    assert parity.passed
+    assert parity.figures["rows"] == 200
+    assert quality.passed
+    assert quality.figures["candidate"] == pytest.approx(5, rel=0.2)  # the noise
+    assert quality.figures["incumbent"] == pytest.approx(np.hypot(5, 3), rel=0.2)
+    assert quality.figures["common_rows"] == 200
+    assert provenance.passed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"contract": {"split": {}}}, "the contract does not cover split: train with this project's code"),
+        ({"name": "flat"}, "the contract is that of 'flat', not of 'house'"),
+        ({"missing": {"income": False}}, "not compatible with version 1: column 'income' may no longer be missing; "
+         "set promotion.new_major=true when clients are told"),
+    ],
+)  # fmt: skip
+def test_contract(tmp_path, changes, message):
+    asked = case(write_candidate(tmp_path / "b", **changes), write_candidate(tmp_path / "a"))
+    assert ContractGate().check(asked) == Verdict(False, message)
+
+
+def test_a_new_major_release_may_break_the_contract(tmp_path):
+    broken = write_candidate(tmp_path / "b", missing={"income": False})
+    asked = case(broken, write_candidate(tmp_path / "a"), new_major=True)
+    assert ContractGate().check(asked).passed
+    assert "compared with nothing: a new major release" in QUALITY.check(asked).reason
+
+
+def test_an_incumbent_that_does_not_load_is_named(tmp_path):
+    asked = case(write_candidate(tmp_path / "b"))
+    asked = type(asked)(**{**vars(asked), "incumbent": Incumbent(version("1"), None, "model.onnx is absent")})
+    assert ContractGate().check(asked).reason.startswith("version 1 cannot be compared with (model.onnx is absent): ")
+    assert not QUALITY.check(asked).passed
+
+
+def test_parity_sees_rows_that_are_off(tmp_path):
+    verdict = ParityGate().check(case(write_candidate(tmp_path / "b", answers_off_by=0.5)))
+    assert not verdict.passed
+    assert verdict.reason.startswith("200 of 200 held-out rows differ from the training framework's answers, by up to ")
+
+
+@pytest.mark.parametrize(
+    ("provenance", "message"),
+    [
+        ({"commit": None}, "trained outside a git repository with a commit"),
+        ({"dirty": True}, "trained with uncommitted changes"),
+        ({"dirty": None}, "trained with uncommitted changes"),
+        ({"lock": None}, "trained without uv.lock"),
+        ({"data": "0" * 64}, "data and commit in the version's tags are not those of its contract"),
+    ],
+)
+def test_provenance(tmp_path, provenance, message):
+    verdict = ProvenanceGate().check(case(write_candidate(tmp_path / "b", provenance=provenance)))
+    assert not verdict.passed
+    assert verdict.reason.startswith(message)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING", "absent"])
+def test_a_run_that_did_not_finish(tmp_path, status):
+    verdict = ProvenanceGate().check(case(write_candidate(tmp_path / "b"), run_status=status))
+    assert verdict == Verdict(False, f"the run that trained it is {status}, not FINISHED: train again")
+
+
+def test_quality_has_a_floor(tmp_path):
+    verdict = QUALITY.check(case(write_candidate(tmp_path / "b", bias=300.0)))
+    assert not verdict.passed
+    assert verdict.figures["skill"] < 0
+    assert verdict.reason.endswith("is below the floor 0.1")
+
+
+def test_quality_refuses_what_is_worse_than_the_incumbent(tmp_path):
+    verdict = QUALITY.check(case(write_candidate(tmp_path / "b", bias=2.0), write_candidate(tmp_path / "a")))
+    assert not verdict.passed
+    assert verdict.reason.startswith("worse than the incumbent: rmse 5.")
+    assert verdict.reason.endswith(" of version 1 on 200 rows")
+
+
+def test_quality_allows_the_tolerance(tmp_path):
+    asked = case(write_candidate(tmp_path / "b", bias=2.0), write_candidate(tmp_path / "a"))
+    assert QualityGate(floor=0.1, tolerance=0.5, rows=50).check(asked).passed
+
+
+def test_few_rows_prove_nothing(tmp_path):
+    verdict = QUALITY.check(case(write_candidate(tmp_path / "b", rows=records(49))))
+    assert verdict == Verdict(False, "49 held-out rows are fewer than 50: hold out more (data.split)")
+
+
+def test_few_common_rows_prove_nothing(tmp_path):
+    before = write_candidate(tmp_path / "a", rows=records(60), contract={"split": {"method": "column", "column": "s"}})
+    verdict = QUALITY.check(case(write_candidate(tmp_path / "b", rows=records(100)[20:]), before))
+    assert not verdict.passed
+    assert verdict.figures["common_rows"] == 40
+    assert verdict.reason.startswith("only 40 held-out rows are new to version 1 too, fewer than 50: ")
+
+
+TIMES = {"method": "time", "column": "seen at", "validation_from": "2018-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "share"),
+    [
+        (SPLIT, SPLIT, 1.0),
+        (SPLIT, SPLIT | {"heldout": 0.3}, 1.0),
+        (SPLIT, SPLIT | {"heldout": 0.1}, 0.5),  # by name alone: half of the rows are in both
+        (SPLIT, SPLIT | {"by": "id"}, 0.5),
+        (SPLIT, SPLIT | {"validation": 0.3}, 1.0),
+        (TIMES | {"heldout_from": "2020-01-01T00:00:00Z"}, TIMES | {"heldout_from": "2019-01-01T00:00:00Z"}, 1.0),
+        (TIMES | {"heldout_from": "2016-01-01T00:00:00Z"}, TIMES | {"heldout_from": "2020-09-13T12:26:40Z"}, None),
+        ({"method": "column", "column": "s"}, {"method": "column", "column": "s"}, 0.5),
+    ],
+)
+def test_rows_that_neither_was_fitted_on(tmp_path, ours, theirs, share):
+    rows = records(150)
+    candidate = Engine(write_candidate(tmp_path / "b", rows=rows[:100], contract={"split": ours}))
+    incumbent = Engine(write_candidate(tmp_path / "a", rows=rows[50:], contract={"split": theirs}))
+    mask = unseen_by_both(candidate, incumbent)
+    if share is not None:
+        assert mask.mean() == share
+    else:  # what lies after the later one's training: 2020-09-13 is 1.6e9
+        assert mask.tolist() == [row["seen at"] >= 1.6e9 for row in rows[:100]]
+
+
+class Crashing:
+    def check(self, case):
+        raise RuntimeError("no\nlines")
+
+
+class Raising:
+    def check(self, case):
+        raise UserError("one line")
+
+
+def test_all_gates_run_whatever_the_first_ones_say(tmp_path):
+    asked = case(write_candidate(tmp_path / "b"))
+    verdicts = judge({"a": Crashing(), "b": Raising(), "c": None, "d": ContractGate()}, asked)
+    assert [verdict.passed for verdict in verdicts.values()] == [False, False, True, True]
+    assert verdicts["a"].reason == "the gate crashed: RuntimeError('no\\nlines')"
+    assert verdicts["b"].reason == "one line"
+    assert verdicts["c"] is OFF
+
+
+def test_the_report_says_it_all(tmp_path):
+    verdicts = {"x": Verdict(True, "fine", {"rows": 3.0}), "y": Verdict(False, "a | b"), "z": OFF}
+    report = Report("m", "2", "prod", "1", "CI", "2026-01-01T00:00:00+00:00", verdicts)
+    paths = report.write(tmp_path)
+    assert [path.name for path in paths] == ["prod.json", "prod.md"]
+    document = json.loads(paths[0].read_text())
+    assert document == {
+        "model": "m", "version": "2", "to": "prod", "incumbent": "1", "by": "CI", "at": "2026-01-01T00:00:00+00:00",
+        "passed": False,
+        "gates": [
+            {"gate": "x", "verdict": "passed", "reason": "fine", "figures": {"rows": 3.0}},
+            {"gate": "y", "verdict": "refused", "reason": "a | b", "figures": {}},
+            {"gate": "z", "verdict": "off", "reason": "switched off in the configuration", "figures": {}},
+        ],
+    }  # fmt: skip
+    page = paths[1].read_text()
+    assert page.startswith("# m version 2 to prod: refused\n")
+    assert "| y | refused | a \\| b |" in page
+    assert report.refusals == {"y": "a | b"}
+    assert report.table() == "passed   x  fine\nrefused  y  a | b\noff      z  switched off in the configuration"
