@@ -26,7 +26,7 @@ $(VENV)/.stamp: pyproject.toml
 	$(VENV)/bin/uv pip install --quiet --python $(VENV) --group dev
 	@touch $@
 
-demo: setup  ## bake the default answers into ./demo, train, register, serve and ask for a prediction
+demo: setup  ## bake the default answers into ./demo, train, register, promote, serve and ask for a prediction
 	$(VENV)/bin/python tools/demo.py $(DEMO)
 
 test: style  ## check the style, then run every test (ARGS="-m 'not slow'" leaves out what installs the bake)

@@ -1,4 +1,4 @@
-"""From the template to a prediction: bake, install, train, register, serve and ask, in one folder."""
+"""From the template to a prediction: bake, install, train, register, promote, serve and ask, in one folder."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def served(project: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    overrides = [f"serving.reference=models:/{project.name}@dev", f"serving.port={port}"]
+    overrides = [f"serving.reference=models:/{project.name}@prod", f"serving.port={port}"]
     print(f"\n$ make serve ARGS='{' '.join(overrides)}' &", flush=True)
     # What `make serve` runs: make itself would report the signal that ends the server as an error.
     command = [".venv/bin/python", "-m", "deployment.api", *overrides]
@@ -97,6 +97,9 @@ def main(folder: Path) -> None:
     run("git", "add", "--all", cwd=project)
     run("git", "commit", "--quiet", "--message", "Bake the template", cwd=project)
     run("make", "train", cwd=project)
+    for alias in ("staging", "prod"):
+        run("make", "promote", f"ARGS=version=1 to={alias} promotion.by_hand=true", cwd=project)
+    run("make", "registry", cwd=project)
     with served(project) as url:
         operation = ask(f"{url}/openapi.json")["paths"]["/predict"]["post"]
         example = operation["requestBody"]["content"]["application/json"]["example"]

@@ -165,3 +165,16 @@ def test_mlflow(modelled):
     assert '{"predictions": [{"progression_prediction": ' in printed
     assert f"registered {PACKAGE} version 1 under dev" in printed  # the server's first; the embedded store has more
     assert (modelled / "outputs/server/mlflow.db").exists()
+
+
+def test_lifecycle(project):
+    """After the README's quick start: a lock and a commit."""
+    (project / "uv.lock").write_text("version = 1\n")
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *arguments], cwd=project, check=True)
+    printed = follow(project, "lifecycle.md")
+    listed = [block for block in printed.split("breast_cancer: ") if block.startswith(("dev", "prod", "staging"))]
+    assert [block.splitlines()[0] for block in listed] == ["dev 1, prod 1, staging 1", "prod 1"]
+    assert "refused  quality" in printed
+    assert "passed   group" in printed

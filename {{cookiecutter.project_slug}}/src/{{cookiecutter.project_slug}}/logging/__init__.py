@@ -71,14 +71,18 @@ def format_json(message: "Message") -> str:
 
 
 def configure(config: "LoggingConfig") -> None:
-    """Send all logging and all warnings to one place; calling it again replaces what was set before."""
+    """Send all logging and all warnings to one place; calling it again replaces what was set before.
+
+    Tracebacks are without the values of variables, which may be people's data or keys.
+    """
     logger.remove()
     if config.format == "json":
-        logger.add(_as_json, level=config.level)
+        logger.add(_as_json, level=config.level, diagnose=False)
     else:
-        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty())
+        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty(), diagnose=False)
     if config.file is not None:
-        logger.add(config.file, level=config.level, format="{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}")
+        text = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}"
+        logger.add(config.file, level=config.level, format=text, diagnose=False)
     logging.basicConfig(handlers=[_Intercept()], level=config.level, force=True)
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "0"
     for name in {*logging.root.manager.loggerDict, *QUIET}:
