@@ -1,6 +1,9 @@
 """Two models in one process do not share code; a column that is wider than 1 goes through every step."""
 
-import hashlib
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +36,12 @@ def frame() -> pd.DataFrame:
 def test_two_versions_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     servable = write_servable(tmp_path / "servable")
     first = saved(servable, tmp_path / "first")
-    text = Path(wire.__file__).read_text(encoding="utf-8")
+    package = Path(shutil.copytree(Path(wire.__file__).parent, tmp_path / "wire"))
+    text = (package / "servable.py").read_text(encoding="utf-8")
     changed = text.replace("flat[name] = array[:, 0]", "flat[name] = array[:, 0] + 1000")
     assert changed != text
-    (tmp_path / "wire.py").write_text(changed, encoding="utf-8")
-    monkeypatch.setattr(wire, "__file__", str(tmp_path / "wire.py"))
+    (package / "servable.py").write_text(changed, encoding="utf-8")
+    monkeypatch.setattr(wire, "__file__", str(package / "__init__.py"))
     second = saved(servable, tmp_path / "second")
     monkeypatch.undo()
     want = expected(ROWS)["price_prediction"][:, 0]
@@ -45,8 +49,27 @@ def test_two_versions_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         np.testing.assert_allclose(first.predict(frame())["price_prediction"], want, rtol=1e-5)
         np.testing.assert_allclose(second.predict(frame())["price_prediction"], want + 1000, rtol=1e-5)
     names = [model.metadata.flavors["python_function"]["loader_module"] for model in (first, second)]
-    hashes = [hashlib.sha256(code.encode()).hexdigest()[:16] for code in (text, changed)]
-    assert names == [f"servable_wire_{value}" for value in hashes]
+    assert names[0] != names[1]
+    for name, folder in zip(names, (Path(wire.__file__).parent, package), strict=True):
+        assert re.fullmatch(r"servable_wire_[0-9a-f]{16}", name)
+        shipped = sys.modules[name].__file__
+        assert {path.name: path.read_bytes() for path in Path(shipped).parent.glob("*.py")} == {
+            path.name: path.read_bytes() for path in folder.glob("*.py")
+        }
+        loaded = [module for module in sys.modules if module.startswith(f"{name}.")]
+        assert sorted(loaded) == [f"{name}.{part}" for part in ("encoding", "servable", "values")]
+
+
+def test_the_code_is_shipped_without_what_lies_beside_it(tmp_path: Path) -> None:
+    saved(write_servable(tmp_path / "servable"), tmp_path / "model")
+    (package,) = (tmp_path / "model/code").iterdir()
+    files = {path.name for path in package.rglob("*") if "__pycache__" not in path.parts}
+    assert files - {"__pycache__"} == {path.name for path in Path(wire.__file__).parent.glob("*.py")}
+    code = f"import sys, {package.name} as w; print(sorted(sys.modules), w.encode(dict(), dict(columns=[], missing_tokens=[])))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=package.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith(" {}\n")
+    assert not [name for name in ("pandas", "mlflow", "onnxruntime", wire.__name__) if f"'{name}'" in done.stdout]
 
 
 def test_two_models_of_the_same_code(tmp_path: Path) -> None:

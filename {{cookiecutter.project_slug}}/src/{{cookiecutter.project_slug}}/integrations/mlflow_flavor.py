@@ -6,6 +6,7 @@ MLflow calls `save_model` of this module through `mlflow.models.Model.log(flavor
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def save_model(path: str, mlflow_model: Any, servable: str) -> None:
     """Write the servable's files and the two flavours to a model's directory.
 
     The signature has outputs but no inputs: typed inputs refuse int64, Int64 and categories, untyped ones cost five
-    times the call. The wire encoding goes under a name that holds the hash of its content, since two models in one
+    times the call. The wire encoding goes under a name that holds the hash of its files, since two models in one
     process share `sys.modules`.
     """
     import mlflow
@@ -30,18 +31,20 @@ def save_model(path: str, mlflow_model: Any, servable: str) -> None:
     from mlflow.types.schema import AnyType, ColSpec, Schema
 
     source, target = Path(servable), Path(path)
-    code = Path(wire.__file__).read_bytes()
-    loader = f"servable_wire_{hashlib.sha256(code).hexdigest()[:16]}"
+    code = {path.name: path.read_bytes() for path in sorted(Path(wire.__file__).parent.glob("*.py"))}
+    loader = f"servable_wire_{_digest(code)[:16]}"
     contract = Contract.read(source)
     columns = [ColSpec(AnyType(), name) for name in _outputs(contract)]
     with tempfile.TemporaryDirectory() as folder:
-        adapter = Path(folder) / f"{loader}.py"
-        adapter.write_bytes(code)
+        package = Path(folder) / loader
+        package.mkdir()
+        for name, content in code.items():
+            (package / name).write_bytes(content)
         mlflow.onnx.save_model(
             onnx.load(source / GRAPH_FILE),
             path,
             mlflow_model=mlflow_model,
-            code_paths=[str(adapter)],
+            code_paths=[str(package)],
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
             save_as_external_data=False,
             onnx_execution_providers=["CPUExecutionProvider"],
@@ -50,6 +53,14 @@ def save_model(path: str, mlflow_model: Any, servable: str) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True)  # the graph's own bytes, and the files beside it
     mlflow_model.flavors["python_function"].update(loader_module=loader, data=".")
     mlflow_model.save(str(target / "MLmodel"))
+
+
+def _digest(code: Mapping[str, bytes]) -> str:
+    """One hash over names and contents, so that a line that moves to another file counts too."""
+    digest = hashlib.sha256()
+    for name, content in code.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _outputs(contract: Contract) -> list[str]:

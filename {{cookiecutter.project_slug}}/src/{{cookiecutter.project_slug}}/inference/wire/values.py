@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-only
+"""One value of a column: how it is read, when it is missing, and how it is refused."""
+
+import datetime
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INTEGRAL = re.compile(r"-?\d+\.0+", re.ASCII)
+
+
+class InputError(ValueError):
+    """Bad input: one line that names column, row and value."""
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, NaT and pandas' NA."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)
+
+
+def as_text(value: Any) -> str:
+    """One spelling per value, whatever reader it came through: `5` for 5, 5.0 and "5.0"; `true` for True and "True"."""
+    if isinstance(value, str):
+        if value in ("True", "TRUE", "False", "FALSE"):
+            return value.lower()
+        value.encode()  # half of a surrogate pair is no text
+        return value.partition(".")[0] if _INTEGRAL.fullmatch(value) else value
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    if isinstance(value, bytes | list | tuple | dict | set | np.ndarray) or value == math.inf or value == -math.inf:
+        raise TypeError(value)
+    text = str(value)
+    return text.partition(".")[0] if _INTEGRAL.fullmatch(text) else text  # a Decimal
+
+
+def shown(value: Any) -> str:
+    """The value as Python writes it, cut to what a line has room for."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def as_number(value: Any) -> float:
+    """A number, or text that spells one in decimal; neither booleans nor times."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value.strip()):
+            raise ValueError(value)
+    elif isinstance(value, bool | np.bool_ | datetime.date | np.datetime64 | bytes):
+        raise TypeError(value)
+    return float(value)
+
+
+def as_boolean(value: Any) -> float:
+    """1.0 for true, 0.0 for false; any number passes, and is checked with its column."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return float(value.strip().lower() == "true")
+    return float(value) if isinstance(value, bool | np.bool_) else as_number(value)
+
+
+def as_seconds(value: Any) -> float:
+    """Seconds since 1970; a time without a zone is in UTC."""
+    if isinstance(value, str):
+        text = value.strip()
+        if len(text) == 8 and text.isdigit():
+            raise ValueError(text)  # 20200101 is meant as a date by people, and read as a number by most readers
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        value = datetime.datetime.fromisoformat(text)
+    if isinstance(value, np.datetime64):
+        return float(value.astype("datetime64[us]").astype(np.int64)) / 1e6
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        value = datetime.datetime(value.year, value.month, value.day)
+    if isinstance(value, datetime.datetime):
+        zoned = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+        return (zoned - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)).total_seconds()
+    return as_number(value)
