@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def served(project: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield url
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # as Ctrl-C: at once, without the drain of SIGTERM
         server.wait(30)
 
 
