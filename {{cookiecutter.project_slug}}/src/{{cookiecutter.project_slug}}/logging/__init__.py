@@ -71,18 +71,14 @@ def format_json(message: "Message") -> str:
 
 
 def configure(config: "LoggingConfig") -> None:
-    """Send all logging and all warnings to one place; calling it again replaces what was set before.
-
-    Tracebacks are without the values of variables, which may be people's data or keys.
-    """
+    """Send all logging and all warnings to one place; calling it again replaces what was set before."""
     logger.remove()
     if config.format == "json":
-        logger.add(_as_json, level=config.level, diagnose=False)
+        logger.add(_as_json, level=config.level)
     else:
-        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty(), diagnose=False)
+        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty())
     if config.file is not None:
-        text = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}"
-        logger.add(config.file, level=config.level, format=text, diagnose=False)
+        logger.add(config.file, level=config.level, format="{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}")
     logging.basicConfig(handlers=[_Intercept()], level=config.level, force=True)
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "0"
     for name in {*logging.root.manager.loggerDict, *QUIET}:
