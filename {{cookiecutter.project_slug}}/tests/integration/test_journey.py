@@ -138,7 +138,7 @@ def test_from_training_to_production_and_back(project):
     assert to("prod", model, "1").refusals == {}
     assert aliases(model) == {"dev": "1", "staging": "1", "prod": "1"}
 
-    registry = MlflowRegistry(store(), project / "cache")
+    registry = MlflowRegistry(store(), project / "outputs/cache")
     engine = Engine(registry.download(registry.find(f"models:/{model}/1")))
     columns, _ = read_heldout(engine.folder, engine.contract)
     rows = [{name: values[row] for name, values in columns.items()} for row in range(len(next(iter(columns.values()))))]
@@ -150,7 +150,7 @@ def test_from_training_to_production_and_back(project):
 
         train(composed("train", *weak, "model.classifier.C=0.000001"))  # worse
         before = {**aliases(model)}
-        with pytest.raises(UserError, match="version 2 does not become staging: quality: "):
+        with pytest.raises(UserError, match=r"version 2 does not become staging: quality: [^;]*$"):
             to("staging", model, "2")
         assert aliases(model) == before == {"dev": "2", "staging": "1", "prod": "1"}
 
