@@ -26,7 +26,7 @@ GOOD = "id,x,n,c,y\n1,1.5,3,a,0.5\n2,,4,b,0.25\n"
 def data(path, folder) -> DataConfig:
     return DataConfig(
         name="own", path=str(path), raw_dir=str(folder / "raw"), processed_dir=str(folder / "processed"), target="y",
-        task="regression", missing="observed", columns=COLUMNS, feature_tables={}, split={"method": "hash"},
+        drop_missing_target=False, task="regression", missing="observed", columns=COLUMNS, feature_tables={}, split={"method": "hash"},
     )  # fmt: skip
 
 
