@@ -1,9 +1,11 @@
 """The two files of a prediction problem, `config/data/<name>.yaml` and `config/experiment/<name>.yaml`, as texts."""
 
+import re
 from pathlib import Path
+from textwrap import wrap
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ..schemas.config import validate
 from ..schemas.contract import MISSING_TOKENS
@@ -14,6 +16,10 @@ from .inspection import Inspection
 
 MARK = "# guessed:"
 """What every guess in the file is marked with."""
+
+
+PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+"""Texts that YAML and OmegaConf read as they are, but for words such as `no`."""
 
 
 def data_yaml(found: Inspection, config: SchemaConfig, shares: tuple[float, float] | None) -> str:
@@ -51,7 +57,8 @@ def data_yaml(found: Inspection, config: SchemaConfig, shares: tuple[float, floa
 
 
 def _column(column: Guess, *, is_target: bool) -> list[str]:
-    lines = [f"  # look: {_comment(column.look)}"] if column.look else []
+    look = wrap(f"look: {_comment(column.look)}", 112, subsequent_indent="      ") if column.look else []
+    lines = [f"  # {line}" for line in look]
     if column.left_out:
         return [*lines, f"  {MARK} {_comment(repr(column.name))} is left out: it {_comment(column.why)}"]
     entry = [f"kind: {column.kind}"]
@@ -115,12 +122,14 @@ def composed(text: str, base: Path) -> DataConfig:
     """
     own = yaml.safe_load(text)
     del own["defaults"]
-    return validate(DataConfig, OmegaConf.merge(OmegaConf.load(base), OmegaConf.create(own)))
+    merged = OmegaConf.merge(OmegaConf.load(base), OmegaConf.create(own))
+    assert isinstance(merged, DictConfig)
+    return validate(DataConfig, merged)
 
 
 def _scalar(text: str) -> str:
     """A text as YAML: bare where it cannot be read as anything else, else in double quotes."""
-    if text.isascii() and text.replace("_", "a").isalnum() and isinstance(yaml.safe_load(text), str):
+    if PLAIN.fullmatch(text) and isinstance(yaml.safe_load(text), str):
         return text
     quoted: str = yaml.safe_dump(text, allow_unicode=True, default_style='"', width=float("inf"))
     return quoted.removesuffix("\n")

@@ -1,6 +1,6 @@
 """What is predicted: a number or a class, guessed from the target's values, or refused in one line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ..ports import UserError
 from ..schemas.guesses import SchemaConfig
 from . import patterns
-from .guesses import EXACT, Guess
+from .guesses import EXACT, Guess, rows_of, with_gaps
 from .raw import RawColumn
 
 Task = Literal["regression", "classification"]
@@ -42,7 +42,8 @@ def guess_target(column: RawColumn, limits: SchemaConfig) -> GuessedTarget:
         raise UserError(f"{name} holds {column.values[0].as_py()!r} in every row: there is nothing to learn")
     if column.stored == "time" or patterns.are_times(column) or patterns.other_dates(column):
         raise UserError(f"{name} holds times: predict a number, such as the days until then, or a class")
-    return _of_numbers(column, limits) if _are_numbers(column) else _of_labels(column, limits)
+    found = _of_numbers(column, limits) if _are_numbers(column) else _of_labels(column, limits)
+    return replace(found, column=with_gaps(found.column, column))
 
 
 def _are_numbers(column: RawColumn) -> bool:
@@ -71,17 +72,17 @@ def _of_numbers(column: RawColumn, limits: SchemaConfig) -> GuessedTarget:
 def _of_labels(column: RawColumn, limits: SchemaConfig) -> GuessedTarget:
     words = column.stored == "boolean" or bool(column.like(r"(?i)^(true|false)$").all())
     odd = patterns.odd_numbers(column)
-    numeric = ~np.isnan(column.numbers)
-    row, example = column.first(~numeric)
+    codes = column.like(patterns.ZERO_FIRST)
+    numeric = ~np.isnan(column.numbers) & ~codes.any()
+    row, example = column.first(codes if codes.any() else ~numeric)
     if odd and limits.task != "classification":
         raise UserError(
-            f"the target {column.name!r} holds {odd}, as {example!r} (row {row}): write them with a point alone"
+            f"the target {column.name!r} holds {odd}, as {example!r} (row {row}): write a point and no more"
         )
     if limits.task == "regression" or (column.counts[numeric].sum() > 0.5 * column.filled and limits.task is None):
-        zero = column.like(patterns.ZERO_FIRST).any()
         raise UserError(
             f"the target {column.name!r} holds {example!r} in row {row}, which is no number: "
-            + ("name another target" if zero or not numeric.any() else "mend it, or set task=classification")
+            + ("name another target" if not numeric.any() else "mend it, or set task=classification")
         )
     seen = "true or false" if words else f"texts, {len(column.values)} different ones"
     return _classes(column, limits, Guess(column.name, "boolean" if words else "category", seen))
@@ -91,7 +92,7 @@ def _classes(column: RawColumn, limits: SchemaConfig, found: Guess) -> GuessedTa
     levels = len(column.values)
     if levels * limits.rows_per_level > column.filled:
         raise UserError(
-            f"the target {column.name!r} holds {levels} different values in {column.filled} rows, too many for classes: "
+            f"the target {column.name!r} has {levels} different values in {column.filled} rows, too many for classes: "
             + ("set task=regression" if not np.isnan(column.numbers).any() else "name another target, or group them")
         )
     classes = dict(zip(column.texts.to_pylist(), column.counts.tolist(), strict=True))
@@ -105,8 +106,3 @@ def _classes(column: RawColumn, limits: SchemaConfig, found: Guess) -> GuessedTa
         )
         found = Guess(found.name, found.kind, found.why, look="; ".join(filter(None, [found.look, warning])))
     return GuessedTarget("classification", found, classes)
-
-
-def rows_of(count: int) -> str:
-    """A number of rows in words."""
-    return f"{count} row" if count == 1 else f"{count} rows"

@@ -1,6 +1,6 @@
 """What each column of a table is for, guessed from its values and its name, with the reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,11 +37,8 @@ class Guess:
 def guess(column: RawColumn, limits: SchemaConfig) -> Guess:
     """Guess a column that is not the target."""
     name, rows = column.name, column.filled + column.gaps
-    if (
-        not name
-        or name.startswith("servable/")
-        or name in (f"{limits.target}_prediction", f"{limits.target}_probabilities")
-    ):
+    outputs = (f"{limits.target}_prediction", f"{limits.target}_probabilities")
+    if not name or name.startswith("servable/") or name in outputs:
         return _left_out(name, "a column cannot have this name", "rename it, if the model is to see it")
     if column.stored == "other":
         return _left_out(name, f"holds {column.cells.type}", "write it as numbers, texts or times")
@@ -54,11 +51,20 @@ def guess(column: RawColumn, limits: SchemaConfig) -> Guess:
     if len(column.values) == 1 and not column.gaps:
         only = _shown(column.values[0].as_py())
         return Guess(name, found.kind, f"holds {only} in all {rows} rows", "ignored")
-    notes = [f"{text!r} in {count} cells means a gap" for text, count in column.marks.items()]
+    return with_gaps(found, column)
+
+
+def with_gaps(found: Guess, column: RawColumn) -> Guess:
+    """The guess with what there is to say of the column's gaps."""
+    notes = [f"{text!r} in {rows_of(count)} means a gap" for text, count in column.marks.items()]
     if column.gaps > sum(column.marks.values()):
-        notes.append(f"{column.gaps} of {rows} rows have none")
-    why = "; ".join([found.why, *notes])
-    return Guess(name, found.kind, why, found.role, column.gaps > 0, found.look, found.group, found.left_out)
+        notes.append(f"{column.gaps} of {column.filled + column.gaps} rows have none")
+    return replace(found, why="; ".join([found.why, *notes]), missing=column.gaps > 0)
+
+
+def rows_of(count: int) -> str:
+    """A number of rows in words."""
+    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def _by_values(column: RawColumn, limits: SchemaConfig) -> Guess:
@@ -105,29 +111,18 @@ def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, low: str, high: s
         if numbers.max() < 1e10:
             return Guess(name, "time", "seconds since 1970, by its name and its range")
         if numbers.min() > 1e11:
-            look = "write seconds, or ISO 8601, for a time"
-            return Guess(
-                name, "category", "a time in thousandths of a second or less, by its name", "ignored", look=look
-            )
+            why, look = "a time in thousandths of a second or less, by its name", "write seconds, or ISO 8601"
+            return Guess(name, "category", why, "ignored", look=look)
     if patterns.is_named(name, patterns.IDS):
         return _of_identifiers(column, limits, "an identifier by its name")
     if patterns.is_named(name, patterns.CODES):
         return _of_labels(column, limits, "codes by their name")
-    if (
-        levels == column.filled
-        and not column.gaps
-        and numbers.max() - numbers.min() == levels - 1
-        and _ascending(numbers)
-    ):
+    every_row = levels == column.filled and not column.gaps
+    if every_row and (np.diff(numbers) == 1).all():  # they come in the order of their rows
         look = "if the file numbers its rows anew each time, make it ignored, or rows change sides"
         return Guess(name, "category", f"numbers the rows, {low} to {high}", "key", look=look)
     codes = "; if they are codes, make the kind category" if levels <= limits.classes else ""
     return Guess(name, "integer", f"whole numbers, {low} to {high}{codes}")
-
-
-def _ascending(numbers: np.ndarray) -> bool:
-    """Different values are counted in the order of their rows."""
-    return bool((np.diff(numbers) > 0).all())
 
 
 def _ignored_date(column: RawColumn) -> Guess:
@@ -148,7 +143,7 @@ def _of_texts(column: RawColumn, limits: SchemaConfig) -> Guess:
     share = column.counts[numeric].sum() / column.filled
     if share >= 0.5 and len(column.values) > limits.classes:
         row, example = column.first(~numeric)
-        look = f"mend the cells, or name what means a gap in missing_tokens, and make it a number; row {row} holds {example!r}"
+        look = f"row {row} holds {example!r}: mend it, or name what means a gap in missing_tokens, for a number"
         rows = int(column.counts[~numeric].sum())
         return Guess(column.name, "category", f"numbers, but for {rows} cells", "ignored", look=look)
     if column.like(patterns.UUID).all():
@@ -171,9 +166,7 @@ def _of_identifiers(column: RawColumn, limits: SchemaConfig, seen: str) -> Guess
         return Guess(name, "category", f"{seen}; all {levels} differ", "key")
     if levels <= limits.few:
         return _of_labels(column, limits, seen)
-    look = (
-        "split.by keeps the rows of each on one side; make the role ignored, and remove it there, if that is not needed"
-    )
+    look = "split.by keeps the rows of each on one side; if that is not needed, remove it there and ignore the column"
     why = f"{seen}; {levels} of them in {column.filled} rows"
     return Guess(name, "category", why, "key", look=look, group=True)
 

@@ -56,10 +56,6 @@ def inspect(table: pa.Table, limits: SchemaConfig) -> Inspection:
     tokens = set(MISSING_TOKENS) | marks
     column = raw_column(limits.target, table[limits.target], tokens, marks)
     target = guess_target(column, limits)
-    notes = [f"{text!r} in {count} cells means a gap" for text, count in column.marks.items()]
-    target = replace(
-        target, column=replace(target.column, why="; ".join([target.column.why, *notes]), missing=column.gaps > 0)
-    )
     known = has_value(column.cells, tokens)
     sample = _Sample(table, np.flatnonzero(known), column, target, limits, tokens)
 
@@ -146,7 +142,7 @@ def _with_one_group(guesses: list[Guess], table: pa.Table, tokens: AbstractSet[s
 
 
 def _with_time(guesses: list[Guess]) -> list[Guess]:
-    """At most one time says when a row happened: one without gaps, whose name says nothing else, by its name if it can be."""
+    """At most one time says when a row happened: it has no gaps, and its name says nothing else."""
     times = [found for found in guesses if found.kind == "time" and found.role == "feature"]
     candidates = [
         found for found in times if not found.missing and not set(patterns.words(found.name)) & patterns.NOT_WHEN

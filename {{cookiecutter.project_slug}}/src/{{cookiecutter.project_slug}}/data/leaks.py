@@ -46,7 +46,7 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _alone(values: np.ndarray, target: np.ndarray, *, classes: bool, levels: bool) -> tuple[float, float]:
-    """The share of the error of a constant that a tree of this column alone takes away, and the share of rows it has right.
+    """The share of a constant's error that a tree of this column alone takes away, and the share of rows it has right.
 
     Three folds. Of numbers that are many each stays in one fold, or a tree would remember the rows that share it.
     """

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..inference.wire import InputError, encode_column
 from .raw import RawColumn
@@ -24,8 +25,11 @@ DECIMAL_COMMA = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
 WITH_UNIT = r"^[$€£¥]? ?[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? ?([$€£¥%°]|[A-Za-zµ°²³/]{1,6})?$"
 BARE = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 USUAL_MARKS = frozenset(
-    ("?", "-", "--", "---", ".", "*", "#", "—", "–", "/", "\\N", "unknown", "unbekannt", "missing", "none", "na", "n.a.", "n. a.",
-     "n/k", "nil", "nd", "n.d.", "tbd", "undefined", "not available", "not known", "inf", "-inf", "infinity", "#div/0!", "#value!", "#ref!")
+    (
+        "?", "-", "--", "---", ".", "*", "#", "—", "–", "/", "\\N", "unknown", "unbekannt", "missing", "none", "na",
+        "n.a.", "n. a.", "n/k", "nil", "nd", "n.d.", "tbd", "undefined", "not available", "not known", "inf", "-inf",
+        "infinity", "#div/0!", "#value!", "#ref!",
+    )
 )  # fmt: skip
 """Texts, in lower case, that people write where a value is not known."""
 
@@ -34,8 +38,10 @@ IDS = frozenset(("id", "ids", "uuid", "guid", "key", "identifier", "index", "idx
 CODES = frozenset(("code", "codes", "zip", "zipcode", "postcode", "plz"))
 TIMES = frozenset(("time", "timestamp", "date", "datetime", "ts", "epoch", "when", "day", "datum", "zeit", "at", "on"))
 NOT_WHEN = frozenset(
-    ("birth", "born", "birthday", "dob", "geburt", "geburtsdatum", "built", "due", "expiry", "expires", "expiration", "until", "deadline",
-     "start", "end", "valid", "hired", "joined", "signup", "registered", "first", "last")
+    (
+        "birth", "born", "birthday", "dob", "geburt", "geburtsdatum", "built", "due", "expiry", "expires", "expiration",
+        "until", "deadline", "start", "end", "valid", "hired", "joined", "signup", "registered", "first", "last",
+    )
 )  # fmt: skip
 """Words of times that say something about the row, and not when it happened."""
 
@@ -70,15 +76,12 @@ def other_dates(column: RawColumn) -> bool:
 def odd_numbers(column: RawColumn) -> str | None:
     """Why values that are numbers to people are none to a program; None where that is not so."""
     plain = ~np.isnan(column.numbers)
-    for_sure = (
-        column.like(DECIMAL_COMMA) & ~column.like(THOUSANDS),
-        column.like(THOUSANDS) & ~column.like(DECIMAL_COMMA),
-    )
-    comma = column.like(DECIMAL_COMMA) | column.like(THOUSANDS)
-    if comma.any() and (plain | comma).all():
-        if for_sure[0].any() and not for_sure[1].any():
+    thousands, decimal = column.like(THOUSANDS), column.like(DECIMAL_COMMA)
+    if (thousands | decimal).any() and (plain | thousands | decimal).all():
+        surely_thousands, surely_decimal = (thousands & ~decimal).any(), (decimal & ~thousands).any()
+        if surely_decimal and not surely_thousands:
             return "numbers with a decimal comma"
-        if for_sure[1].any() and not for_sure[0].any():
+        if surely_thousands and not surely_decimal:
             return "numbers with thousands separators"
         return "numbers with commas, as thousands separators or decimal ones"
     if column.like(WITH_UNIT).all() and not plain.any():
@@ -89,8 +92,6 @@ def odd_numbers(column: RawColumn) -> str | None:
 
 
 def _without_numbers(texts: pa.Array) -> pa.Array:
-    import pyarrow.compute as pc
-
     return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, BARE, "", max_replacements=1))
 
 

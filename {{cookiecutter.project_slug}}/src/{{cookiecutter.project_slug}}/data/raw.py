@@ -91,7 +91,7 @@ def raw_column(name: str, cells: pa.ChunkedArray, tokens: AbstractSet[str], mark
         cells = cells.cast(pa.string())
     counted = pc.value_counts(cells)
     values, counts = counted.field("values"), counted.field("counts").to_numpy()
-    own = {}
+    own: dict[str, int] = {}
     if stored == "text":
         trimmed = pc.utf8_trim_whitespace(values)
         missing = _is_gap(trimmed, tokens)

@@ -47,5 +47,6 @@ def trouble_of_encoding(path: Path) -> str | None:
                 name = "latin-1" if byte in b"\x81\x8d\x8f\x90\x9d" else "cp1252"
                 letter = bytes([byte]).decode(name)
                 guess = f", {letter!r} in {name}" if letter.isprintable() else ""
-                return f"line {number} is not UTF-8 (byte 0x{byte:02x}{guess}): save it as UTF-8, as in iconv -f {name} -t utf-8"
+                mend = f"save the file as UTF-8, as in iconv -f {name} -t utf-8"
+                return f"line {number} is not UTF-8 (byte 0x{byte:02x}{guess}): {mend}"
     return None
