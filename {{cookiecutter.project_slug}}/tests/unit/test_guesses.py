@@ -169,7 +169,7 @@ def test_types_of_parquet():
             "moment": pa.array(DAYS.astype("datetime64[us]"), pa.timestamp("us", "Europe/Berlin")),
             "words": pa.array([["a", "b", None][v % 3] for v in PICKED]).dictionary_encode(),
             "texts": pa.array([str(v / 7) for v in PICKED], pa.large_string()),
-            "money": pa.array([int(v) for v in PICKED]).cast(pa.decimal128(10, 2)),
+            "money": pa.array([int(v) for v in PICKED]).cast(pa.decimal128(30, 2)),
             "big": pa.array(np.arange(ROWS, dtype=np.uint64) + np.uint64(2**63)),
             "list": pa.array([[1, 2]] * ROWS),
             "nothing": pa.nulls(ROWS),

@@ -26,13 +26,13 @@ def schema(cfg: "DictConfig") -> "Inspection":
     from ..ports import UserError
     from ..schemas.config import validate
     from ..schemas.guesses import SchemaConfig
-    from ..utils.files import write_new
+    from ..utils.files import taken, write_new
 
     config = validate(SchemaConfig, cfg)
     data, experiment = (Path("config", group, f"{config.name}.yaml") for group in ("data", "experiment"))
     for path in (data, experiment):
         if path.exists():
-            raise UserError(f"{path} is there already: nothing is overwritten; choose another name, or delete it")
+            raise UserError(taken(path))
     if Path(config.path).suffix not in (".csv", ".parquet"):
         raise UserError(f"{config.path} is neither .csv nor .parquet: save the table as one of them")
     table = read_table(Path(config.path))

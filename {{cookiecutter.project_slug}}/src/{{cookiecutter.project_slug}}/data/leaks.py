@@ -30,7 +30,7 @@ def leak(values: np.ndarray, target: np.ndarray, least: float, *, classes: bool,
         if found >= MONOTONE:
             return f"a monotone function of the target (rank correlation {found:.5f})"
     explained, right = _alone(values, target, classes=classes, levels=levels)
-    if explained < least:
+    if not explained >= least:  # of numbers beyond 1e150 there is no variance
         return None
     if classes:
         return f"alone predicts {right:.2%} of the classes"
@@ -61,13 +61,15 @@ def _alone(values: np.ndarray, target: np.ndarray, *, classes: bool, levels: boo
     for fold in range(3):
         train, test = dealt % 3 != fold, dealt % 3 == fold
         tree = (DecisionTreeClassifier if classes else DecisionTreeRegressor)(min_samples_leaf=2, random_state=0)
-        tree.fit(filled[train, None], target[train])
-        predicted[test] = tree.predict(filled[test, None])
+        tree.fit(codes[train, None], target[train])  # ranks: a tree looks at the order alone, in float32
+        predicted[test] = tree.predict(codes[test, None])
     if classes:
         _, counts = np.unique(target, return_counts=True)
         wrong, by_constant = float((predicted != target).mean()), 1.0 - counts.max() / len(target)
         return 1.0 - wrong / by_constant, 1.0 - wrong
-    return 1.0 - float(((predicted - target) ** 2).mean() / target.var()), float((predicted == target).mean())
+    with np.errstate(over="ignore", invalid="ignore"):
+        unexplained = ((predicted - target) ** 2).mean() / target.var()
+    return 1.0 - float(unexplained), float((predicted == target).mean())
 
 
 def as_numbers(values: object, name: str, kind: str, tokens: set[str]) -> np.ndarray:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..ports import UserError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -38,7 +40,7 @@ def write_new(texts: Mapping[Path, str]) -> None:
     """Write files that are not there yet: all of them whole, or none.
 
     Raises:
-        FileExistsError: one is there already, perhaps since a moment ago; it stays as it is.
+        UserError: one is there already, perhaps since a moment ago; it stays as it is.
     """
     made: list[Path] = []
     try:
@@ -49,9 +51,16 @@ def write_new(texts: Mapping[Path, str]) -> None:
                 aside.write_text(text, encoding="utf-8")
                 path.hardlink_to(aside)  # refuses a file that is there, which a rename would replace
                 made.append(path)
+            except FileExistsError:
+                raise UserError(taken(path)) from None
             finally:
                 aside.unlink(missing_ok=True)
     except BaseException:
         for path in made:
             path.unlink()
         raise
+
+
+def taken(path: Path) -> str:
+    """The line for a file that is not overwritten."""
+    return f"{path} is there already: nothing is overwritten; choose another name, or delete it"
