@@ -64,6 +64,7 @@ def data_config(columns: Mapping[str, Mapping[str, Any]], target: str, **others:
         "path": "table.csv",
         "raw_dir": "raw",
         "processed_dir": "processed",
+        "drop_missing_target": False,
         "task": "regression",
         "missing": "allowed",
         "feature_tables": {},

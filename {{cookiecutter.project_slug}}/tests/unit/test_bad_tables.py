@@ -26,7 +26,7 @@ GOOD = "id,x,n,c,y\n1,1.5,3,a,0.5\n2,,4,b,0.25\n"
 def data(path, folder) -> DataConfig:
     return DataConfig(
         name="own", path=str(path), raw_dir=str(folder / "raw"), processed_dir=str(folder / "processed"), target="y",
-        task="regression", missing="observed", columns=COLUMNS, feature_tables={}, split={"method": "hash"},
+        drop_missing_target=False, task="regression", missing="observed", columns=COLUMNS, feature_tables={}, split={"method": "hash"},
     )  # fmt: skip
 
 
@@ -61,21 +61,46 @@ def test_a_bad_table_is_one_line(tmp_path, old, new, message):
     with pytest.raises(UserError) as caught:
         prepare(data(path, tmp_path))
     assert str(caught.value).endswith(message)
-    assert "own-" in str(caught.value)
+    assert str(path) in str(caught.value), "the user's own file, and not the copy in raw_dir"
     assert "\n" not in str(caught.value)
     processed = tmp_path / "processed"
     assert not processed.exists() or list(processed.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "is empty"), (b"id,x,n,c,y\n", "has no rows"), (b"a,b\n\xff\xfe,1\n", "cannot read")]
-)
+    ("content", "message"),
+    [
+        (b"", "cannot read {}: it is empty"),
+        (b"\n\n", "cannot read {}: CSV parse error: Empty CSV file or block: cannot infer number of columns"),
+        (b"id,x,n,c,y\n", "{} has no rows"),
+        (b"a;b\n1;2\n", "cannot read {}: its columns are separated by semicolons: save it with commas, as in pandas.read_csv(…, sep=';').to_csv(…, index=False)"),
+        (b"a;b\n1,5;2,5\n", "cannot read {}: its columns are separated by semicolons: save it with commas, as in pandas.read_csv(…, sep=';').to_csv(…, index=False)"),
+        (b'"a, then";b\n1;2\n', "cannot read {}: its columns are separated by semicolons: save it with commas, as in pandas.read_csv(…, sep=';').to_csv(…, index=False)"),
+        (b"a\tb\n1\t2\n", "cannot read {}: its columns are separated by tabs: save it with commas, as in pandas.read_csv(…, sep='\\t').to_csv(…, index=False)"),
+        (b"a|b\n1|2\n", "cannot read {}: its columns are separated by bars: save it with commas, as in pandas.read_csv(…, sep='|').to_csv(…, index=False)"),
+        (b"a,b\n1,2\n3,gr\xfcn\n", "cannot read {}: line 3 is not UTF-8 (byte 0xfc, 'ü' in cp1252): save the file as UTF-8, as in iconv -f cp1252 -t utf-8"),
+        (b"gr\xfcn,b\n1,2\n", "cannot read {}: line 1 is not UTF-8 (byte 0xfc, 'ü' in cp1252): save the file as UTF-8, as in iconv -f cp1252 -t utf-8"),
+        (b"a,b\n\x81,2\n", "cannot read {}: line 2 is not UTF-8 (byte 0x81): save the file as UTF-8, as in iconv -f latin-1 -t utf-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "cannot read {}: it is text in UTF-16: save it as CSV in UTF-8"),
+        (b"PK\x03\x04rest", "cannot read {}: it is a zip archive, such as an Excel workbook: save it as CSV in UTF-8"),
+    ],
+)  # fmt: skip
 def test_a_file_that_is_no_table(tmp_path, content, message):
     path = tmp_path / "own.csv"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=message) as caught:
+    with pytest.raises(UserError) as caught:
         read_table(path)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == message.format(path)
+
+
+def test_a_byte_order_mark_belongs_to_no_column(tmp_path):
+    (tmp_path / "own.csv").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert read_table(tmp_path / "own.csv").column_names == ["id", "x", "n", "c", "y"]
+
+
+def test_separators_inside_quotes_and_cells_are_no_separators(tmp_path):
+    (tmp_path / "own.csv").write_text('a,"b;c;d;e"\n1;2,"3;4"\n')
+    assert read_table(tmp_path / "own.csv").to_pylist() == [{"a": "1;2", "b;c;d;e": "3;4"}]
 
 
 def test_parquet_that_is_no_parquet(tmp_path):

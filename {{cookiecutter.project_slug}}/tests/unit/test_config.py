@@ -1,5 +1,7 @@
 """A mistake in the configuration is one line, before anything heavy is imported."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ from {{ cookiecutter.project_slug }}.schemas.config import (
 from {{ cookiecutter.project_slug }}.utils.verb import compose
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = compose.__module__.split(".")[0]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "config/experiment").glob("*.yaml"))
 MODELS = sorted(path.stem for path in (ROOT / "config/model").glob("*.yaml"))
 
@@ -85,8 +88,11 @@ def test_a_wrong_value_is_one_line(overrides, message):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("modle=mlp", "there is no key 'modle' to override; see config/ for those there are"),
-        ("trainer.max_epoch=3", "there is no key 'trainer.max_epoch' to override; see config/ for those there are"),
+        ("modle=mlp", "there is no key 'modle' to override; did you mean model?"),
+        ("trainer.max_epoch=3", "there is no key 'trainer.max_epoch' to override; did you mean trainer.max_epochs?"),
+        ("epochs=3", "there is no key 'epochs' to override; did you mean trainer.max_epochs?"),
+        ("wombat=3", "there is no key 'wombat' to override; see config/ for those there are"),
+        ("experiment=null", "an override names no file of its config group: give one, as in experiment=<name>; ~experiment is none"),
         ("data.path=/a(b)/c.csv", "cannot read an override (mismatched input '(' expecting <EOF>): quote its value, as in 'data.path=\"a (b).csv\"'"),
     ],
 )  # fmt: skip
@@ -94,6 +100,58 @@ def test_a_wrong_override_is_one_line(override, message):
     with pytest.raises(UserError) as caught:
         compose("train", [override])
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("verb", "override", "hint"),
+    [
+        ("serve", "reference=models:/a@dev", "did you mean serving.reference?"),
+        ("cv", "folds=3", "did you mean evaluation.folds?"),
+        ("cv", "held_out=false", "did you mean heldout?"),
+        ("predict", "outptu=a.csv", "did you mean output?"),
+    ],
+)
+def test_a_wrong_override_names_the_key_that_was_meant(verb, override, hint):
+    with pytest.raises(UserError) as caught:
+        compose(verb, [override])
+    assert str(caught.value) == f"there is no key {override.partition('=')[0]!r} to override; {hint}"
+
+
+def test_a_verb_without_experiments_says_how_to_name_the_model():
+    with pytest.raises(UserError) as caught:
+        compose("predict", ["experiment=wine", "input=a.csv", "output=b.csv"])
+    assert str(caught.value) == (
+        "there is no key 'experiment' to override: this verb takes no experiment; name its model instead, as in "
+        "mlflow.model=<name>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("verb", "override", "line"),
+    [
+        ("train", "experiment=null", "error: an override names no file of its config group: give one, as in experiment=<name>; ~experiment is none"),
+        ("cv", "folds=3", "error: there is no key 'folds' to override; did you mean evaluation.folds?"),
+    ],
+)  # fmt: skip
+def test_a_wrong_override_of_a_process_is_one_line(verb, override, line):
+    done = _run(ROOT, verb, override)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("name: own\ncolumns: {a: 1\n", 3, "expected ',' or '}', but got '<stream end>'"),
+        ("name: own\n\tpath: x\n", 2, "found character '\\t' that cannot start any token"),
+        ("name: 'own\n", 2, "found unexpected end of stream"),
+    ],
+)
+def test_broken_yaml_names_file_and_line(tmp_path, text, line, problem):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "config/data/own.yaml").write_text(text)
+    done = _run(tmp_path, "prepare", "data=own")
+    where = tmp_path / "config/data/own.yaml"
+    assert (done.returncode, done.stderr) == (1, f"error: {where}, line {line}: {problem}\n")
 
 
 def test_an_unknown_option_names_those_there_are():
@@ -118,7 +176,7 @@ def test_every_key_that_people_edit_has_a_comment():
     assert [f"{name}: {line}" for name, line in keys if "#" not in line] == []
 
 
-@pytest.mark.parametrize("verb", ["train", "cv", "fetch", "prepare", "evaluate", "predict"])
+@pytest.mark.parametrize("verb", ["schema", "train", "cv", "fetch", "prepare", "evaluate", "predict"])
 def test_help_imports_nothing_heavy(verb):
     heavy = ("torch", "lightning", "mlflow", "sklearn", "pandas", "numpy", "onnxruntime", "pydantic")
     script = (
@@ -133,8 +191,7 @@ def test_help_imports_nothing_heavy(verb):
 
 
 def test_outside_the_project_one_line_says_so(tmp_path):
-    command = [sys.executable, "-m", "{{ cookiecutter.project_slug }}.cli.train"]
-    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, text=True)
+    done = _run(tmp_path, "train")
     assert done.returncode == 1
     assert done.stderr == f"error: there is no config/train.yaml in {tmp_path}: run this from the project's root\n"
     assert list(tmp_path.iterdir()) == []
@@ -145,7 +202,10 @@ def test_files_parse():
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict), path
 
 
-def _environment():
-    import os
+def _run(folder: Path, verb: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"{PACKAGE}.cli.{verb}", *overrides]
+    return subprocess.run(command, cwd=folder, env=_environment(), capture_output=True, text=True)
 
+
+def _environment():
     return os.environ | {"PYTHONPATH": str(ROOT / "src")}

@@ -28,7 +28,7 @@ def schema_of(config: DataConfig) -> "pa.DataFrameSchema":
             checks.append(pa.Check.le(column.max))
         if column.values is not None:
             checks.append(pa.Check.isin(column.values))
-        may_miss = column.missing is not False and name != config.target
+        may_miss = config.drop_missing_target if name == config.target else column.missing is not False
         columns[name] = pa.Column(checks=checks, nullable=may_miss)
     return pa.DataFrameSchema(columns)
 

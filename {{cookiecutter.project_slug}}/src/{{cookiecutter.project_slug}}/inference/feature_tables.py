@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..ports import UserError
-from ..schemas.contract import Contract, Entity
+from ..schemas.contract import Column, Contract, Entity
 from .wire import InputError, encode_column, encode_key
 
 ENTITY, TIME = "entity", "event_time"
@@ -111,12 +111,14 @@ def add_missing_columns(
         for column in needed:
             if column not in columns:
                 raise InputError(f"missing column: {column!r}, by which the feature table {name!r} is looked up")
-        encoded = {
-            column: encode_key(columns[column], column)[:, None]
-            if known[column].role == "key"
-            else encode_column(columns[column], known[column].model_dump(), tokens)
-            for column in needed
-        }
+        encoded = {}
+        for column in needed:
+            # Only a time may be no input: its role is then time, and the contract does not hold it.
+            what = known.get(column, Column(name=column, kind="time"))
+            if what.role == "key":
+                encoded[column] = encode_key(columns[column], column)[:, None]
+            else:
+                encoded[column] = encode_column(columns[column], what.model_dump(), tokens)
         time = encoded[source.time][:, 0] if source.time else None
         values = read(name).lookup(entity_of(encoded, source.entity), time)
         joined |= {column: array for column, array in values.items() if column not in columns}

@@ -8,54 +8,57 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from ..ports import UserError
+from .csv_troubles import trouble_at_start, trouble_of_encoding
 
 BLOCK = 4 * 1024 * 1024
 """Bytes of a CSV file that are parsed at once."""
 
 
-def read_batches(path: Path, rows: int) -> Iterator[pa.Table]:
+def read_batches(path: Path, rows: int, called: object = None) -> Iterator[pa.Table]:
     """The table in parts of at most `rows` rows, so that memory stays flat.
+
+    Args:
+        path: the file.
+        rows: of a part, at most.
+        called: what errors call the file, where `path` is a copy that its owner does not know.
 
     Raises:
         UserError: the file is absent, of another format, or broken.
     """
+    name = called or path
     if not path.is_file():
-        raise UserError(f"there is no file {path}")
+        raise UserError(f"there is no file {name}")
     try:
         if path.suffix == ".csv":
-            yield from _csv(path, rows)
+            yield from _csv(path, rows, name)
         elif path.suffix in (".parquet", ".pq"):
             with pyarrow.parquet.ParquetFile(path) as file:
-                _check_names(path, file.schema_arrow.names)
+                _check_names(name, file.schema_arrow.names)
                 for batch in file.iter_batches(rows):
                     yield pa.Table.from_batches([batch])
         else:
-            raise UserError(f"{path} is neither .csv nor .parquet")
+            raise UserError(f"{name} is neither .csv nor .parquet")
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+        encoding = isinstance(error, UnicodeDecodeError) or "UTF8" in str(error)
+        why = (trouble_of_encoding(path) if encoding else None) or str(error).splitlines()[0]
+        raise UserError(f"cannot read {name}: {why}") from None
 
 
-def read_table(path: Path) -> pa.Table:
-    """The whole table."""
-    parts = list(read_batches(path, 1_000_000))
-    if not parts:
-        raise UserError(f"{path} has no rows")
+def read_table(path: Path, called: object = None) -> pa.Table:
+    """The whole table; see `read_batches`."""
+    parts = list(read_batches(path, 1_000_000, called))
+    if not sum(part.num_rows for part in parts):
+        raise UserError(f"{called or path} has no rows")
     return pa.concat_tables(parts)
 
 
-def column_names(path: Path) -> list[str]:
-    """The table's columns in their order."""
-    if path.suffix == ".csv":
-        with pyarrow.csv.open_csv(path, pyarrow.csv.ReadOptions(block_size=BLOCK)) as reader:
-            return list(reader.schema.names)
-    return list(pyarrow.parquet.read_schema(path).names)
-
-
-def _csv(path: Path, rows: int) -> Iterator[pa.Table]:
-    if not path.stat().st_size:
-        raise UserError(f"{path} is empty")
-    names = column_names(path)
-    _check_names(path, names)
+def _csv(path: Path, rows: int, name: object) -> Iterator[pa.Table]:
+    trouble = trouble_at_start(path)
+    if trouble:
+        raise UserError(f"cannot read {name}: {trouble}")
+    with pyarrow.csv.open_csv(path, pyarrow.csv.ReadOptions(block_size=BLOCK)) as reader:
+        names = list(reader.schema.names)
+    _check_names(name, names)
     text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     quoting = pyarrow.csv.ParseOptions(newlines_in_values=True)
     with pyarrow.csv.open_csv(path, pyarrow.csv.ReadOptions(block_size=BLOCK), quoting, text) as reader:
@@ -65,10 +68,10 @@ def _csv(path: Path, rows: int) -> Iterator[pa.Table]:
                 yield whole.slice(start, rows)
 
 
-def _check_names(path: Path, names: list[str]) -> None:
+def _check_names(file: object, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UserError(f"{path} has two columns named {twice[0]!r}")
+        raise UserError(f"{file} has two columns named {twice[0]!r}")
 
 
 class Writer:

@@ -17,7 +17,7 @@ class ColumnConfig(Group):
     """One column of the raw table."""
 
     kind: Kind
-    role: Literal["feature", "key", "ignored"] = "feature"
+    role: Literal["feature", "key", "time", "ignored"] = "feature"
     unit: str | None = None
     missing: bool | None = None
     min: float | None = None
@@ -92,6 +92,7 @@ class DataConfig(Group):
     raw_dir: str
     processed_dir: str
     target: str
+    drop_missing_target: bool
     task: Literal["regression", "classification"]
     missing: Literal["observed", "allowed"]
     missing_tokens: tuple[str, ...] = MISSING_TOKENS
@@ -118,6 +119,8 @@ class DataConfig(Group):
                 raise ValueError(f"a column cannot be named {name!r}")
             if column.kind == "category" and (column.min is not None or column.max is not None):
                 raise ValueError(f"columns.{name} is a category: it has values, not min and max")
+            if column.role == "time" and column.kind != "time":
+                raise ValueError(f"columns.{name} has the role time and must be of kind time, it is {column.kind}")
         self._check_target()
         self._check_split()
         for table in self.feature_tables:
@@ -161,16 +164,20 @@ class DataConfig(Group):
         table, where = self.feature_tables[name], f"feature_tables.{name}"
         if not NAME.fullmatch(name):
             raise ValueError(f"{where}: a table's name holds letters, digits, - and _ alone")
-        looked_up = [(part.column, part.grid) for part in table.entity]
-        for column, grid in [*looked_up, *([(table.time, None)] if table.time else [])]:
-            if self._column(column, where).role == "ignored" or column == self.target:
-                raise ValueError(f"{where} is looked up by {column!r}: make it a feature or a key")
-            if grid is not None and self.columns[column].kind == "category":
-                raise ValueError(f"{where}: {column!r} is a category, of which there is no grid")
-        if table.time and self.columns[table.time].kind != "time":
-            raise ValueError(f"{where}.time: {table.time!r} must be of kind time")
+        for part in table.entity:
+            column = self._column(part.column, where)
+            if column.role not in ("feature", "key") or part.column == self.target:
+                raise ValueError(f"{where} is looked up by {part.column!r}: make it a feature or a key")
+            if part.grid is not None and column.kind == "category":
+                raise ValueError(f"{where}: {part.column!r} is a category, of which there is no grid")
+        if table.time:
+            time = self._column(table.time, where)
+            if time.role not in ("feature", "time"):
+                raise ValueError(f"{where} is looked up as of {table.time!r}: give it the role time")
+            if time.kind != "time":
+                raise ValueError(f"{where}.time: {table.time!r} must be of kind time")
         others = [column for other, config in self.feature_tables.items() if other != name for column in config.columns]
-        for column, aggregate in table.columns.items():
+        for name_of, aggregate in table.columns.items():
             self._column(aggregate.of, f"{where}.columns")
-            if column in self.columns or column in others or column in ("entity", "event_time"):
-                raise ValueError(f"{where}.columns: {column!r} is taken: give it another name")
+            if name_of in self.columns or name_of in others or name_of in ("entity", "event_time"):
+                raise ValueError(f"{where}.columns: {name_of!r} is taken: give it another name")

@@ -19,6 +19,7 @@ from ..inference.wire import InputError, Servable
 from ..ports import UserError
 from ..schemas.config import TrainConfig
 from ..schemas.contract import CONTRACT_FILE, GRAPH_FILE, Contract, Provenance
+from ..schemas.data import TimeSplit
 from ..utils.files import replacing, sha256
 from ..utils.provenance import Code
 from . import golden, reference
@@ -121,12 +122,14 @@ def _write_golden(
 def _write_heldout(
     path: Path, servable: Servable, heldout: Table, predicted: dict[str, np.ndarray], config: TrainConfig
 ) -> None:
-    """Keys, inputs, target and the training framework's predictions, so that gates need no other data."""
+    """Keys, inputs, target, the split's time and the training framework's predictions: gates need no other data."""
     rows = np.arange(len(heldout))
     if len(rows) > config.evaluation.heldout_rows:
         draw = np.random.default_rng(config.seed)
         rows = np.sort(draw.choice(rows, config.evaluation.heldout_rows, replace=False))
     names = [*keys_of(config.data), *(c["name"] for c in servable.document["columns"] if c["role"] != "key")]
+    if isinstance(config.data.split, TimeSplit):  # two versions are compared on what lies after the later one's times
+        names.append(config.data.split.column)
     columns = {name: heldout.columns[name][rows, 0] for name in [*names, config.data.target]}
     columns |= {name: array[rows] for name, array in servable.flat(predicted).items()}
     pyarrow.parquet.write_table(pa.table(columns), path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..ports import UserError
+from .overrides import unknown_key
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,9 +28,6 @@ def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> Non
         stops_on_sigterm: whether SIGTERM is an interruption like Ctrl-C; false where the function has a way of its own.
     """
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     config = Path.cwd() / "config"
     if not (config / f"{name}.yaml").is_file():
@@ -56,10 +54,10 @@ def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> Non
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         hydra.main(config_path=str(config), config_name=name, version_base="1.3")(functools.wraps(function)(quietly))()
-    except (HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
-        if verbose:
+    except Exception as error:
+        if verbose or not _is_mistake(error):
             raise
-        sys.exit(f"error: {one_line(error)}")
+        sys.exit(f"error: {one_line(error, name)}")
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
@@ -71,20 +69,37 @@ def compose(name: str, overrides: list[str]) -> "DictConfig":
     Raises:
         UserError: there is no such configuration, or an override is wrong.
     """
+    try:
+        return _compose(name, overrides)
+    except Exception as error:
+        if not _is_mistake(error):
+            raise
+        raise UserError(one_line(error, name)) from None
+
+
+def _compose(name: str, overrides: list[str]) -> "DictConfig":
     import hydra
+
+    with hydra.initialize_config_dir(str(Path.cwd() / "config"), version_base="1.3"):
+        return hydra.compose(name, overrides)
+
+
+def _is_mistake(error: Exception) -> bool:
+    """Whether it is a wrong override or file, and no fault of the program."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    try:
-        with hydra.initialize_config_dir(str(Path.cwd() / "config"), version_base="1.3"):
-            return hydra.compose(name, overrides)
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise UserError(one_line(error)) from None
+    return isinstance(error, HydraException | OmegaConfBaseException | YAMLError | OSError) or _no_choice(error)
 
 
-def one_line(error: BaseException) -> str:
-    """What Hydra or OmegaConf complains of, with what to do, in one line."""
+def _no_choice(error: BaseException) -> bool:
+    """Hydra has no error of its own for a group that is overridden by no name, such as experiment=null."""
+    return isinstance(error, ValueError) and str(error).startswith("Config group override must be")
+
+
+def one_line(error: BaseException, verb: str | None = None) -> str:
+    """What Hydra or OmegaConf complains of, with what to do, in one line; `verb` finds the key that was meant."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     mark = getattr(error, "problem_mark", None)
@@ -101,5 +116,25 @@ def one_line(error: BaseException) -> str:
     if text.startswith("Could not override"):
         keys = [line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")]
         key = keys[0] if keys else text.split("'")[1]
-        return f"there is no key {key!r} to override; see config/ for those there are"
+        return unknown_key(key, _known(verb))
+    if _no_choice(error):
+        return "an override names no file of its config group: give one, as in experiment=<name>; ~experiment is none"
     return text
+
+
+def _known(verb: str | None) -> dict[str, Any]:
+    """The verb's configuration without overrides, unresolved; empty where it does not compose."""
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    if verb is None:
+        return {}
+    GlobalHydra.instance().clear()  # the run that failed
+    try:
+        found = OmegaConf.to_container(_compose(verb, []))
+    except Exception as error:
+        if not _is_mistake(error):
+            raise
+        return {}
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
