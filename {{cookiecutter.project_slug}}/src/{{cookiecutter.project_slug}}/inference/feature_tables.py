@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ports import UserError
 from ..schemas.contract import Contract, Entity
-from .wire import InputError, encode_column, encode_key
+from .wire import STRICT, InputError, Misfits, encode_column, encode_key
 
 ENTITY, TIME = "entity", "event_time"
 """The columns of every feature table's file, beside its values."""
@@ -89,7 +89,10 @@ def reader(folder: Path) -> Callable[[str], FeatureTable]:
 
 
 def add_missing_columns(
-    columns: Mapping[str, object], contract: Contract, read: Callable[[str], FeatureTable]
+    columns: Mapping[str, object],
+    contract: Contract,
+    read: Callable[[str], FeatureTable],
+    misfits: Misfits = STRICT,
 ) -> dict[str, object]:
     """The input with the columns of feature tables joined where it lacks them.
 
@@ -97,6 +100,7 @@ def add_missing_columns(
         columns: the input's columns by name.
         contract: says which columns come from which table.
         read: gives a feature table by its name; see `reader`.
+        misfits: what is told of values that do not fit; the default raises at the first.
 
     Raises:
         InputError: a column that a table is looked up by is absent or does not fit its kind.
@@ -112,9 +116,9 @@ def add_missing_columns(
             if column not in columns:
                 raise InputError(f"missing column: {column!r}, by which the feature table {name!r} is looked up")
         encoded = {
-            column: encode_key(columns[column], column)[:, None]
+            column: encode_key(columns[column], column, misfits)[:, None]
             if known[column].role == "key"
-            else encode_column(columns[column], known[column].model_dump(), tokens)
+            else encode_column(columns[column], known[column].model_dump(), tokens, misfits)
             for column in needed
         }
         time = encoded[source.time][:, 0] if source.time else None
