@@ -67,10 +67,17 @@ ROWS: list[dict[str, Any]] = [
 """Rows as a client sends them; the golden rows are these."""
 
 
-def expected(rows: list[dict[str, Any]], kind: str = "regression", bias: float = 0.0) -> dict[str, np.ndarray]:
+def numbers(wide: bool) -> dict[str, tuple[float, list[float]]]:
+    """NUMBERS, with the columns of a width above 1 or without."""
+    return {name: (fill, weights) for name, (fill, weights) in NUMBERS.items() if wide or len(weights) == 1}
+
+
+def expected(
+    rows: list[dict[str, Any]], kind: str = "regression", bias: float = 0.0, *, wide: bool = True
+) -> dict[str, np.ndarray]:
     """The graph's answers computed apart from it: outputs `[N, width]`, float64."""
     score = np.full(len(rows), bias)
-    for name, (fill, weights) in NUMBERS.items():
+    for name, (fill, weights) in numbers(wide).items():
         for row, record in enumerate(rows):
             cell = record.get(name)
             cells = cell if isinstance(cell, list) else [cell] * len(weights)
@@ -94,6 +101,7 @@ def write_servable(
     *,
     name: str = "house",
     bias: float = 0.0,
+    wide: bool = True,
 ) -> Path:
     """Write a servable with every kind of column, a key, and a column of width 3.
 
@@ -102,12 +110,14 @@ def write_servable(
         kind: `price`, or `risk` with the classes of CLASSES.
         name: the contract's name.
         bias: added to every score, so that two servables can answer differently.
+        wide: whether there is a column of width 3, which no CSV file can hold.
     """
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(_graph(kind, bias).SerializeToString())
+    columns = tuple(column for column in COLUMNS if wide or column.width == 1)
+    (folder / "model.onnx").write_bytes(_graph(kind, bias, wide).SerializeToString())
     golden = {
-        "inputs": {column.name: [row[column.name] for row in ROWS] for column in COLUMNS if column.role != "key"},
-        "outputs": {name: array.tolist() for name, array in expected(ROWS, kind, bias).items()},
+        "inputs": {column.name: [row[column.name] for row in ROWS] for column in columns if column.role != "key"},
+        "outputs": {name: array.tolist() for name, array in expected(ROWS, kind, bias, wide=wide).items()},
     }
     (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
     target = (
@@ -117,7 +127,7 @@ def write_servable(
     )
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
     provenance = Provenance(commit="c" * 40, dirty=False, data="d" * 64, config="e" * 64)
-    contract = Contract(name=name, columns=COLUMNS, targets=(target,), provenance=provenance, digests=digests)
+    contract = Contract(name=name, columns=columns, targets=(target,), provenance=provenance, digests=digests)
     (folder / "contract.json").write_text(contract.to_json(), encoding="utf-8")
     return folder
 
@@ -141,9 +151,9 @@ def _seconds(value: Any) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _graph(kind: str, bias: float) -> onnx.ModelProto:
+def _graph(kind: str, bias: float, wide: bool) -> onnx.ModelProto:
     nodes, constants = [], [_constant("bias", np.array([[bias]]))]
-    for position, (name, (fill, weights)) in enumerate(NUMBERS.items()):
+    for position, (name, (fill, weights)) in enumerate(numbers(wide).items()):
         missing, filled, part, weight = (f"{word}{position}" for word in ("missing", "filled", "part", "weight"))
         constants += [_constant(f"fill{position}", np.array(fill)), _constant(weight, np.array(weights)[:, None])]
         nodes += [
@@ -152,7 +162,7 @@ def _graph(kind: str, bias: float) -> onnx.ModelProto:
             helper.make_node("MatMul", [filled, weight], [part]),
         ]
     levels = {"keys_strings": list(LEVELS), "values_floats": list(LEVELS.values()), "default_float": 0.125}
-    parts = [f"part{position}" for position in range(len(NUMBERS))]
+    parts = [f"part{position}" for position in range(len(numbers(wide)))]
     nodes += [
         helper.make_node("LabelEncoder", [CITY], ["level"], domain="ai.onnx.ml", **levels),
         helper.make_node("Cast", ["level"], ["level64"], to=TensorProto.DOUBLE),
@@ -178,7 +188,7 @@ def _graph(kind: str, bias: float) -> onnx.ModelProto:
     inputs = [
         helper.make_tensor_value_info(column.name, types[column.name], ["N", column.width])
         for column in COLUMNS
-        if column.role != "key"
+        if column.role != "key" and (wide or column.width == 1)
     ]
     graph = helper.make_graph(nodes, "servable", inputs, outputs, constants)
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 3)]

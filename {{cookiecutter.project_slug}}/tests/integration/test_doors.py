@@ -81,7 +81,7 @@ def test_batch(
         heldout.to_csv(source, index=False)
     else:
         heldout.to_parquet(source)
-    assert score(Engine(case.servable.folder), source, scored, rows=250) == 600
+    assert score(Engine(case.servable.folder), source, scored, rows=250).scored == 600
     read = pyarrow.csv.read_csv if suffix == ".csv" else pyarrow.parquet.read_table
     got = read(scored).to_pandas()
     assert got.pop("key").astype(str).tolist() == heldout["key"].astype(str).tolist()

@@ -124,18 +124,6 @@ def rows(engine: Engine, count: int) -> dict[str, list]:
     return {name: [value] * count for name, value in (inputs | wide).items()}
 
 
-def test_a_batch_with_a_bad_row_far_down_names_it_and_writes_nothing(scored):
-    engine, source, target = scored
-    columns = rows(engine, 50)
-    columns["age"][37] = float("inf")
-    pyarrow.parquet.write_table(pa.table(columns), source)
-    with pytest.raises(
-        UserError, match=r"in\.parquet: column 'age' must be a finite number, row 7 holds inf \(counted from row 30"
-    ):
-        score(engine, source, target, rows=10)
-    assert sorted(path.name for path in source.parent.iterdir()) == ["in.parquet", "servable"]
-
-
 def test_a_batch_keeps_the_output_that_was_there(scored):
     engine, source, target = scored
     target.write_bytes(b"yesterday's")

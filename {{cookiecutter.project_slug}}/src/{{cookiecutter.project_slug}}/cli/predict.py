@@ -9,32 +9,50 @@ if TYPE_CHECKING:
 
 
 def predict(cfg: "DictConfig") -> int:
-    """Score `input` into `output`, and return the number of rows."""
+    """Score `input` into `output`, and return the number of rows that have a prediction."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from loguru import logger
     from tqdm import tqdm
 
-    from ..inference.batch import score
+    from ..inference.batch import Files, score
     from ..inference.engine import Engine
     from ..inference.references import resolve
+    from ..inference.tables import row_count
+    from ..inference.unusual import describe
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..schemas.config import PredictConfig, validate
 
     config = validate(PredictConfig, cfg)
-    tables = Path(config.feature_tables) if config.feature_tables else None
-    with (
-        TemporaryDirectory() as downloads,
-        tqdm(desc="predict", unit="row", unit_scale=True, disable=None, leave=False) as bar,
-    ):
+    rejects = Path(config.rejects) if config.rejects else None
+    files = Files.of(Path(config.input), Path(config.output), rejects)
+    with TemporaryDirectory() as downloads:
         uri = config.mlflow.tracking_uri
         resolved = resolve(config.reference, lambda: MlflowRegistry(uri, Path(downloads)))
         engine = Engine(resolved.folder, config.threads)
-        rows = score(engine, Path(config.input), Path(config.output), config.rows, tables, bar.update)
-    version = f" version {resolved.version.version}" if resolved.version else ""
-    logger.info("{} rows scored by {}{}: {}", rows, engine.contract.name, version, config.output)
-    return rows
+        title = config.reference + (f", version {resolved.version.version}" if resolved.version else "")
+        with tqdm(
+            desc="predict", unit="row", unit_scale=True, disable=None, leave=False, total=row_count(files.source)
+        ) as bar:
+            done = score(
+                engine,
+                files.source,
+                files.target,
+                config.rows,
+                Path(config.feature_tables) if config.feature_tables else None,
+                bar.update,
+                rejects=files.rejects,
+                part_rows=config.part_rows,
+                title=title,
+            )
+    for column in engine.contract.inputs:
+        if column.name in done.unusual:
+            logger.warning("{}", describe(column, done.unusual[column.name]))
+    if done.rejected:
+        logger.warning("{:,} of {:,} rows break the contract: {}", done.rejected, done.rows, files.rejects)
+    logger.info("{:,} rows scored by {}: {}", done.scored, title, files.target)
+    return done.scored
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..ports import UserError
-from ..schemas.contract import GRAPH_FILE, Contract, ContractError
+from ..schemas.contract import CONTRACT_FILE, GRAPH_FILE, Contract, ContractError
 from ..utils.files import sha256
 from . import wire
 from .parity import disagreement
@@ -49,6 +49,11 @@ class Engine:
             odd = sorted(set(inputs.items()) ^ set(expected.items()))
             raise UserError(f"{folder}: graph and contract disagree on the inputs: {odd[0][0]!r}")
 
+    @property
+    def digest(self) -> str:
+        """sha256 of the contract, which holds the digests of all other files."""
+        return sha256(self.folder / CONTRACT_FILE)
+
     def run(self, columns: object) -> dict[str, np.ndarray]:
         """Predictions `[N, width]` by output name.
 
@@ -57,9 +62,19 @@ class Engine:
         """
         return self._servable.run(columns)
 
-    def run_encoded(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Predictions for columns that are encoded already."""
-        return self._servable.run_encoded({column.name: feeds[column.name] for column in self.contract.inputs})
+    def encode(self, columns: object, misfits: wire.Misfits = wire.STRICT) -> dict[str, np.ndarray]:
+        """The graph's inputs `[N, width]` by name; `misfits` is told of values that do not fit.
+
+        Raises:
+            InputError: a column is absent or of another length; or, by default, a value does not fit.
+        """
+        return wire.encode(columns, self._servable.document, misfits)
+
+    def run_encoded(
+        self, feeds: Mapping[str, np.ndarray], misfits: wire.Misfits = wire.STRICT
+    ) -> dict[str, np.ndarray]:
+        """Predictions for columns that are encoded already; `misfits` is told of rows without a finite one."""
+        return self._servable.run_encoded({column.name: feeds[column.name] for column in self.contract.inputs}, misfits)
 
     def flat(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs as table columns `[N]`."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..ports import UserError
 from ..schemas.contract import Column, Contract, Entity
-from .wire import InputError, encode_column, encode_key
+from .wire import STRICT, InputError, Misfits, encode_column, encode_key
 
 ENTITY, TIME = "entity", "event_time"
 """The columns of every feature table's file, beside its values."""
@@ -89,7 +89,10 @@ def reader(folder: Path) -> Callable[[str], FeatureTable]:
 
 
 def add_missing_columns(
-    columns: Mapping[str, object], contract: Contract, read: Callable[[str], FeatureTable]
+    columns: Mapping[str, object],
+    contract: Contract,
+    read: Callable[[str], FeatureTable],
+    misfits: Misfits = STRICT,
 ) -> dict[str, object]:
     """The input with the columns of feature tables joined where it lacks them.
 
@@ -97,6 +100,7 @@ def add_missing_columns(
         columns: the input's columns by name.
         contract: says which columns come from which table.
         read: gives a feature table by its name; see `reader`.
+        misfits: what is told of values that do not fit; the default raises at the first.
 
     Raises:
         InputError: a column that a table is looked up by is absent or does not fit its kind.
@@ -116,9 +120,9 @@ def add_missing_columns(
             # Only a time may be no input: its role is then time, and the contract does not hold it.
             what = known.get(column, Column(name=column, kind="time"))
             if what.role == "key":
-                encoded[column] = encode_key(columns[column], column)[:, None]
+                encoded[column] = encode_key(columns[column], column, misfits)[:, None]
             else:
-                encoded[column] = encode_column(columns[column], what.model_dump(), tokens)
+                encoded[column] = encode_column(columns[column], what.model_dump(), tokens, misfits)
         time = encoded[source.time][:, 0] if source.time else None
         values = read(name).lookup(entity_of(encoded, source.entity), time)
         joined |= {column: array for column, array in values.items() if column not in columns}

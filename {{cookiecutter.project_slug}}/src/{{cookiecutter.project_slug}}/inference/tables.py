@@ -1,7 +1,9 @@
 """CSV and Parquet files, read and written part by part. A CSV file's cells stay text: the wire encoding reads them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -12,14 +14,16 @@ from .csv_troubles import trouble_at_start, trouble_of_encoding
 
 BLOCK = 4 * 1024 * 1024
 """Bytes of a CSV file that are parsed at once."""
+PARQUET = (".parquet", ".pq")
 
 
-def read_batches(path: Path, rows: int, called: object = None) -> Iterator[pa.Table]:
-    """The table in parts of at most `rows` rows, so that memory stays flat.
+def read_batches(path: Path, rows: int, start: int = 0, called: object = None) -> Iterator[pa.Table]:
+    """The table from row `start` on in parts, so that memory stays flat.
 
     Args:
         path: the file.
         rows: of a part, at most.
+        start: rows that are left out.
         called: what errors call the file, where `path` is a copy that its owner does not know.
 
     Raises:
@@ -30,12 +34,9 @@ def read_batches(path: Path, rows: int, called: object = None) -> Iterator[pa.Ta
         raise UserError(f"there is no file {name}")
     try:
         if path.suffix == ".csv":
-            yield from _csv(path, rows, name)
-        elif path.suffix in (".parquet", ".pq"):
-            with pyarrow.parquet.ParquetFile(path) as file:
-                _check_names(name, file.schema_arrow.names)
-                for batch in file.iter_batches(rows):
-                    yield pa.Table.from_batches([batch])
+            yield from _without(start, _csv(path, rows, name))
+        elif path.suffix in PARQUET:
+            yield from _parquet(path, rows, start, name)
         else:
             raise UserError(f"{name} is neither .csv nor .parquet")
     except (pa.ArrowException, UnicodeDecodeError) as error:
@@ -46,7 +47,7 @@ def read_batches(path: Path, rows: int, called: object = None) -> Iterator[pa.Ta
 
 def read_table(path: Path, called: object = None) -> pa.Table:
     """The whole table; see `read_batches`."""
-    parts = list(read_batches(path, 1_000_000, called))
+    parts = list(read_batches(path, 1_000_000, called=called))
     if not sum(part.num_rows for part in parts):
         raise UserError(f"{called or path} has no rows")
     return pa.concat_tables(parts)
@@ -68,6 +69,38 @@ def _csv(path: Path, rows: int, name: object) -> Iterator[pa.Table]:
                 yield whole.slice(start, rows)
 
 
+def _parquet(path: Path, rows: int, start: int, name: object) -> Iterator[pa.Table]:
+    with pyarrow.parquet.ParquetFile(path) as file:
+        _check_names(name, file.schema_arrow.names)
+        groups: list[int] = []
+        left_out = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if not groups and left_out + size <= start:
+                left_out += size
+            else:
+                groups.append(group)
+        batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows, groups))
+        yield from _without(start - left_out, batches)
+
+
+def _without(start: int, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    for part in parts:
+        if start < part.num_rows:
+            yield part.slice(start)
+        start = max(0, start - part.num_rows)
+
+
+def row_count(path: Path) -> int | None:
+    """The number of rows where the file itself says it: a Parquet file that can be read."""
+    if path.suffix not in PARQUET or not path.is_file():
+        return None
+    try:
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):  # reading it says what is wrong
+        return None
+
+
 def _check_names(file: object, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -75,22 +108,43 @@ def _check_names(file: object, names: list[str]) -> None:
 
 
 class Writer:
-    """Writes a table part by part, as CSV or Parquet by the file's name."""
+    """Writes a table part by part into a file, as CSV or Parquet by the suffix."""
 
-    def __init__(self, path: Path, suffix: str) -> None:
-        if suffix not in (".csv", ".parquet", ".pq"):
-            raise UserError(f"cannot write {suffix or 'a file without a suffix'}: name it .csv or .parquet")
-        self._path, self._csv = path, suffix == ".csv"
+    def __init__(self, file: BinaryIO, suffix: str) -> None:
+        check_suffix(suffix)
+        self._file, self._csv = file, suffix == ".csv"
         self._writer: pyarrow.csv.CSVWriter | pyarrow.parquet.ParquetWriter | None = None
 
     def write(self, part: pa.Table) -> None:
         """Append rows; the first part settles the columns."""
+        if self._csv:
+            part = _flat(part)
         if self._writer is None:
             kind = pyarrow.csv.CSVWriter if self._csv else pyarrow.parquet.ParquetWriter
-            self._writer = kind(self._path, part.schema)
+            self._writer = kind(self._file, part.schema)
         self._writer.write_table(part)
 
     def close(self) -> None:
         """Finish the file."""
         if self._writer is not None:
             self._writer.close()
+
+
+def check_suffix(suffix: str) -> None:
+    """Refuse what cannot be written.
+
+    Raises:
+        UserError: the suffix is of neither format.
+    """
+    if suffix not in (".csv", *PARQUET):
+        raise UserError(f"cannot write {suffix or 'a file without a suffix'}: name it .csv or .parquet")
+
+
+def _flat(part: pa.Table) -> pa.Table:
+    """Lists and structures as JSON text, which a CSV file's cells can hold."""
+    for position, field in enumerate(part.schema):
+        if pa.types.is_nested(field.type):
+            cells = part[position].to_pylist()
+            texts = [None if cell is None else json.dumps(cell, ensure_ascii=False, default=str) for cell in cells]
+            part = part.set_column(position, field.name, pa.array(texts, pa.string()))
+    return part

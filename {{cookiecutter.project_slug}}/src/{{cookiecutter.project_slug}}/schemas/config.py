@@ -128,7 +128,9 @@ class PredictConfig(Group):
     reference: str
     input: str
     output: str
+    rejects: str | None
     rows: int = Field(ge=1)
+    part_rows: int = Field(ge=1)
     threads: int = Field(ge=0)
     feature_tables: str | None
     mlflow: MlflowConfig

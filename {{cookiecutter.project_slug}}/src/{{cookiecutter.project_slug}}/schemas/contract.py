@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 SCHEMA_VERSION = 1
 CONTRACT_FILE = "contract.json"
 GRAPH_FILE = "model.onnx"
+CATEGORIES_SHOWN = 100
+"""Levels that a contract lists at most."""
 
 Kind = Literal["number", "integer", "boolean", "time", "category"]
 Role = Literal["feature", "past", "known", "static", "time", "key"]

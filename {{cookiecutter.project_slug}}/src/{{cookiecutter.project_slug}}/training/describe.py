@@ -4,11 +4,8 @@ import numpy as np
 
 from ..data.table import Table, features_of, keys_of, sources_of
 from ..ports import UserError
-from ..schemas.contract import Column, Target
+from ..schemas.contract import CATEGORIES_SHOWN, Column, Target
 from ..schemas.data import DataConfig
-
-CATEGORIES_SHOWN = 100
-"""Levels that the contract lists; they are documentation, not a limit."""
 
 
 def describe_columns(table: Table, train: np.ndarray, config: DataConfig) -> tuple[Column, ...]:

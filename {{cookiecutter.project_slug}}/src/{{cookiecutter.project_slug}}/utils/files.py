@@ -1,13 +1,61 @@
 """Files that are written whole or not at all, and what their bytes hash to."""
 
 import hashlib
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..ports import UserError
+
+
+class WriteError(UserError):
+    """A file that the machine does not let be written; what was finished before is kept."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say which path cannot be written, and why.
+
+    Raises:
+        WriteError: an OSError in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        raise WriteError(f"cannot write {path}: {why}; mend that and run it again, or name another place") from None
+
+
+def aside_of(path: Path) -> Path:
+    """Where `synced` writes what is to become `path`."""
+    return path.with_name(f".{path.name}.aside")
+
+
+@contextmanager
+def synced(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, beside `path`; once it is on the disk it takes `path`'s place, if the block succeeds.
+
+    One process at a time may do so; what a kill leaves behind is replaced by the next.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    aside = aside_of(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager

@@ -12,10 +12,13 @@ the package is shipped inside every registered model, under a name that holds th
 
 from .encoding import encode, encode_column, encode_key
 from .servable import Servable, _load_pyfunc, as_columns
-from .values import InputError, is_missing
+from .values import STRICT, Gathered, InputError, Misfits, is_missing
 
 __all__ = [
+    "STRICT",
+    "Gathered",
     "InputError",
+    "Misfits",
     "Servable",
     "_load_pyfunc",
     "as_columns",

@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-only
 """Columns of any container become the graph's inputs; see the table of the package."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .values import InputError, as_boolean, as_number, as_seconds, as_text, is_missing, shown
+from .values import STRICT, InputError, Misfits, as_boolean, as_number, as_seconds, as_text, is_missing, shown
+
+NEEDED = {
+    "number": "a finite number",
+    "integer": "an integer",
+    "boolean": "true or false",
+    "time": "an ISO 8601 time or seconds since 1970 (UTC)",
+    "category": "text",
+}
+"""What a column of each kind must be."""
 
 
-def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def encode(columns: Any, contract: Mapping[str, Any], misfits: Misfits = STRICT) -> dict[str, np.ndarray]:
     """Turn a table's columns into the graph's inputs.
 
     Args:
         columns: anything that gives a column by its name: a dict of lists, a pandas or polars frame.
         contract: the contract as JSON has it; only `columns` and `missing_tokens` are read.
+        misfits: what is told of values that do not fit; the default raises at the first.
 
     Returns:
         Arrays `[N, width]` by column name, in the contract's order; keys are not in it.
@@ -30,48 +39,92 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
     tokens = frozenset(contract["missing_tokens"])
     feeds: dict[str, np.ndarray] = {}
     for column in wanted:
-        feeds[column["name"]] = array = encode_column(columns[column["name"]], column, tokens)
+        feeds[column["name"]] = array = encode_column(columns[column["name"]], column, tokens, misfits)
         rows = len(next(iter(feeds.values())))
         if len(array) != rows:
             raise InputError(f"column {column['name']!r} has {len(array)} rows, the columns before it {rows}")
     return feeds
 
 
-def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
+def encode_column(
+    values: Any, column: Mapping[str, Any], tokens: frozenset[str] | set[str], misfits: Misfits = STRICT
+) -> np.ndarray:
     """Encode one column: float64 or text `[N, width]`; see `encode`."""
-    name, kind, width = column["name"], column["kind"], column.get("width", 1)
-    cells = _cells(_exact(values) if kind == "category" else values, name, width)
-    flat = cells.reshape(-1)
-    array = _texts(flat, column, tokens) if kind == "category" else _floats(flat, column, tokens)
+    kind, width, codes = column["kind"], column.get("width", 1), None
+    if kind == "category":
+        values, codes = _distinct(values) if width == 1 else (_exact(values), None)
+    cells, skipped = _cells(values, column, misfits)
+    array, bad = _texts(cells, tokens) if kind == "category" else _floats(cells, kind, tokens)
+    gaps = np.zeros(len(array), bool)
     if not column.get("missing", True):
-        gaps = np.flatnonzero(array == "" if kind == "category" else np.isnan(array))
-        if len(gaps):
-            raise InputError(f"column {name!r} may not be missing, row {gaps[0] // width}")
+        gaps = (array == "" if kind == "category" else np.isnan(array)) & ~bad
+    if codes is not None:
+        array = array[codes]
+        cells, bad, gaps = (cells[codes], bad[codes], gaps[codes]) if bad.any() or gaps.any() else (cells, bad, gaps)
+    if bad.any():
+        _tell(misfits, column, NEEDED[kind], cells, bad)
+    if gaps.any():
+        for row in np.unique(np.flatnonzero(gaps) // width).tolist():
+            if row not in skipped:
+                misfits.add(row, f"column {column['name']!r} may not be missing, row {misfits.first + row}")
     return array.reshape(-1, width)
 
 
-def encode_key(values: Any, name: str) -> np.ndarray:
+def encode_key(values: Any, name: str, misfits: Misfits = STRICT) -> np.ndarray:
     """Keys as text `[N]`: text as it is, integers exactly, missing as ""."""
-    return _texts(_cells(_exact(values), name, 1).reshape(-1), {"name": name, "role": "key"}, frozenset())
+    column = {"name": name}
+    flat, _ = _cells(_exact(values), column, misfits)
+    texts, bad = _texts(flat, frozenset(), verbatim=True)
+    _tell(misfits, column, NEEDED["category"], flat, bad)
+    return texts
 
 
-def _cells(values: Any, name: str, width: int) -> np.ndarray:
-    """A column as a plain array: `[N]`, or object `[N, width]` where a cell holds `width` values."""
+def _tell(misfits: Misfits, column: Mapping[str, Any], needed: str, cells: np.ndarray, bad: np.ndarray) -> None:
+    name, width = column["name"], column.get("width", 1)
+    for position in np.flatnonzero(bad).tolist():
+        row = position // width
+        text = f"column {name!r} must be {needed}, row {misfits.first + row} holds {shown(cells[position])}"
+        misfits.add(row, text)
+
+
+def _cells(values: Any, column: Mapping[str, Any], misfits: Misfits) -> tuple[np.ndarray, set[int]]:
+    """A column as a plain array `[N * width]`, and its rows of another width, which read as missing."""
+    name, width = column["name"], column.get("width", 1)
     array = _array(values)
     if array.ndim > 1 and array.shape[1:] == (width,):
-        return array
+        return array.reshape(-1), set()
     if width == 1:
         if array.dtype == object:
             array = _unwrapped(array)
         if array.ndim > 1:
             raise InputError(f"column {name!r} holds {array.ndim - 1}-dimensional values, one per row is needed")
-        return array
-    table = np.empty((len(array), width), object)
+        return array, set()
+    table, skipped = np.full((len(array), width), None, object), set()
     for row, cell in enumerate(array):
         if isinstance(cell, str) or not hasattr(cell, "__len__") or len(cell) != width:
-            raise InputError(f"column {name!r} needs {width} values in each row, row {row} holds {shown(cell)}")
-        table[row] = _array(cell)
-    return table
+            where = f"row {misfits.first + row} holds {shown(cell)}"
+            misfits.add(row, f"column {name!r} needs {width} values in each row, {where}")
+            skipped.add(row)
+        else:
+            table[row] = _array(cell)
+    return table.reshape(-1), skipped
+
+
+def _distinct(values: Any) -> tuple[Any, np.ndarray | None]:
+    """An Arrow column's distinct cells with the position of each row's among them; other columns as they are."""
+    if not hasattr(values, "dictionary_encode"):
+        return _exact(values), None
+    array = values.combine_chunks() if hasattr(values, "combine_chunks") else values
+    try:
+        array = array.dictionary_encode()
+        if len(array.dictionary) > len(array):  # a long column's dictionary with a short part of its rows
+            array = array.dictionary_decode().dictionary_encode()
+    except NotImplementedError:  # lists and the like
+        return values.to_pylist(), None
+    cells, codes = array.dictionary.to_pylist(), array.indices
+    if codes.null_count:
+        codes, cells = codes.fill_null(len(cells)), [*cells, None]
+    return cells, codes.to_numpy(zero_copy_only=False)
 
 
 def _exact(values: Any) -> Any:
@@ -109,51 +162,38 @@ def _unwrapped(array: np.ndarray) -> np.ndarray:
     return flat
 
 
-def _texts(array: np.ndarray, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
-    out = np.empty(len(array), object)
-    verbatim = column.get("role") == "key"
+def _texts(array: np.ndarray, tokens: frozenset[str] | set[str], *, verbatim: bool = False) -> tuple[np.ndarray, ...]:
+    """Text `[N]`, and which cells are none."""
+    out, bad = np.empty(len(array), object), np.zeros(len(array), bool)
     for row, value in enumerate(array):
         try:
             text = "" if is_missing(value) else value if verbatim and isinstance(value, str) else as_text(value)
-        except (TypeError, ValueError):
-            raise _misfit({**column, "kind": "category"}, row, value) from None
+        except (TypeError, ValueError, ArithmeticError):
+            text, bad[row] = "", True
         out[row] = "" if text in tokens else text
-    return out
+    return out, bad
 
 
-def _floats(array: np.ndarray, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
-    kind = column["kind"]
+def _floats(array: np.ndarray, kind: str, tokens: frozenset[str] | set[str]) -> tuple[np.ndarray, ...]:
+    """float64 `[N]`, and which cells do not fit the kind."""
+    bad = np.zeros(len(array), bool)
     if array.dtype.kind in "iuf" or (array.dtype.kind == "b" and kind == "boolean"):
         out = array.astype(np.float64)
     elif array.dtype.kind == "M" and kind == "time":
         out = np.where(np.isnat(array), np.nan, array.astype("datetime64[us]").astype(np.int64) / 1e6)
     else:
         read: Callable[[Any], float] = {"time": as_seconds, "boolean": as_boolean}.get(kind, as_number)
-        out = np.empty(len(array), np.float64)
+        out = np.full(len(array), np.nan)
         for row, value in enumerate(array):
             try:
-                gap = is_missing(value) or (isinstance(value, str) and value.strip() in tokens)
-                out[row] = math.nan if gap else read(value)
-            except (TypeError, ValueError, OverflowError):
-                raise _misfit(column, row, value) from None
-    wrong = np.isinf(out)
+                if not (is_missing(value) or (isinstance(value, str) and value.strip() in tokens)):
+                    out[row] = read(value)
+            except (TypeError, ValueError, ArithmeticError):
+                bad[row] = True
+    bad |= np.isinf(out)
     if kind == "integer":
-        wrong |= ~np.isnan(out) & (out != np.floor(out))
+        bad |= ~np.isnan(out) & (out != np.floor(out))
     elif kind == "boolean":
-        wrong |= ~np.isnan(out) & (out != 0.0) & (out != 1.0)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        raise _misfit(column, row, array[row])
-    return out
-
-
-def _misfit(column: Mapping[str, Any], row: int, value: Any) -> InputError:
-    kind, width = column["kind"], column.get("width", 1)
-    needed = {
-        "number": "a finite number",
-        "integer": "an integer",
-        "boolean": "true or false",
-        "time": "an ISO 8601 time or seconds since 1970 (UTC)",
-        "category": "text",
-    }[kind]
-    return InputError(f"column {column['name']!r} must be {needed}, row {row // width} holds {shown(value)}")
+        bad |= ~np.isnan(out) & (out != 0.0) & (out != 1.0)
+    out[bad] = np.nan
+    return out, bad

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .encoding import encode
-from .values import InputError
+from .values import STRICT, InputError, Misfits
 
 
 def as_columns(data: Any) -> Any:
@@ -57,17 +57,22 @@ class Servable:
         """Predictions `[N, width]` by output name, for columns as `encode` takes them."""
         return self.run_encoded(encode(columns, self.document))
 
-    def run_encoded(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run_encoded(self, feeds: Mapping[str, np.ndarray], misfits: Misfits = STRICT) -> dict[str, np.ndarray]:
         """Predictions for columns that are encoded already.
+
+        Args:
+            feeds: what `encode` returns.
+            misfits: what is told of rows without a finite prediction; the default raises at the first.
 
         Raises:
             InputError: a row has no finite prediction: an input is far beyond what float32 holds.
         """
         answers = dict(zip(self.outputs, self.session.run(None, dict(feeds)), strict=True))
         for name, array in answers.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                row = int(np.isfinite(array).all(axis=1).argmin())
-                raise InputError(f"row {row} has no finite {name}: look for an input far from what training saw")
+            if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+                for row in np.flatnonzero(~finite.all(axis=1)).tolist():
+                    where = f"row {misfits.first + row}"
+                    misfits.add(row, f"{where} has no finite {name}: look for an input far from what training saw")
         return answers
 
     def flat(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,6 +16,47 @@ class InputError(ValueError):
     """Bad input: one line that names column, row and value."""
 
 
+class Misfits:
+    """What is told of rows that do not fit: here the first one is an error.
+
+    Attributes:
+        first: number of the first row, as messages count them.
+    """
+
+    first = 0
+
+    def add(self, row: int, text: str) -> None:  # noqa: ARG002
+        """Take note of one reason.
+
+        Args:
+            row: position in the table that is read.
+            text: the whole reason, which counts rows from `first`.
+
+        Raises:
+            InputError: always; a gathering one goes on.
+        """
+        raise InputError(text)
+
+
+class Gathered(Misfits):
+    """Reasons by row, gathered in one pass over the table; what does not fit is read as missing.
+
+    Args:
+        first: number of the table's first row, where the table is a part of a longer one.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
+        self.reasons: dict[int, list[str]] = {}
+
+    def add(self, row: int, text: str) -> None:
+        """Take note of one reason."""
+        self.reasons.setdefault(row, []).append(text)
+
+
+STRICT = Misfits()
+
+
 def is_missing(value: Any) -> bool:
     """None, NaN, NaT and pandas' NA."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

@@ -1,0 +1,41 @@
+"""Counts values that training never saw: they are scored, and worth a warning."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..schemas.contract import CATEGORIES_SHOWN, Column, Contract
+
+
+class Unusual:
+    """Which values of a contract's columns lie outside what training saw.
+
+    Args:
+        contract: ranges and levels. A list of levels that may have been cut says nothing of those that it lacks.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._ranges = {c.name: c.range for c in contract.inputs if c.range is not None}
+        self._levels = {
+            c.name: frozenset((*c.categories, ""))
+            for c in contract.inputs
+            if c.categories is not None and len(c.categories) < CATEGORIES_SHOWN
+        }
+
+    def count(self, feeds: Mapping[str, np.ndarray]) -> dict[str, int]:
+        """The number of such values by column, of those that have any; `feeds` as `wire.encode` returns them."""
+        counts = {}
+        for name, (low, high) in self._ranges.items():
+            counts[name] = int(np.count_nonzero((feeds[name] < low) | (feeds[name] > high)))
+        for name, levels in self._levels.items():
+            values = feeds[name].reshape(-1).tolist()
+            counts[name] = len(values) - sum(map(levels.__contains__, values))
+        return {name: count for name, count in counts.items() if count}
+
+
+def describe(column: Column, count: int) -> str:
+    """The warning of one column, in one line."""
+    if column.range is None:
+        return f"column {column.name!r}: {count:,} values are levels that training never saw"
+    low, high = column.range
+    return f"column {column.name!r}: {count:,} values lie outside {low:g} to {high:g}, the range of training"
