@@ -147,7 +147,7 @@ class Registry(Protocol):
         ...
 
     def run_status(self, version: Version) -> str:
-        """How the run that trained the version ended: `FINISHED`, `FAILED`, ...; `absent` where there is none."""
+        """How the run that trained the version ended: `FINISHED`, `FAILED`, ...; `absent` or `deleted`."""
         ...
 
     def download(self, version: Version) -> Path:

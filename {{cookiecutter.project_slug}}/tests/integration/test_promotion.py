@@ -1,6 +1,7 @@
 """`promote`, `rollback` and `registry` on a real store: every gate refusing alone, who may move, what is written down."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from {{ cookiecutter.project_slug }}.cli.rollback import rollback
 from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.promotion.gates import ParityGate
 from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig, validate
 from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
 
@@ -45,6 +47,7 @@ def register(folder, *, ends_well: bool = True):
         opened.set_alias(version, "dev", f"run {run.run_id}")
     if not ends_well:
         mlflow.MlflowClient(store()).set_terminated(version.run_id, "FAILED")
+    return version
 
 
 def aliases() -> dict[str, str]:
@@ -82,7 +85,7 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
     kept = {artifact.path for artifact in client.list_artifacts(version.run_id, "promotion/2")}
     assert kept == {f"promotion/2/{alias}.{suffix}" for alias in ("staging", "prod") for suffix in ("json", "md")}
     document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/prod.json"))
-    assert (document["passed"], document["incumbent"], document["by"]) == (True, "1", "CI")
+    assert (document["passed"], document["incumbent"], document["by"]) == (True, "1", "CI (woodpecker)")
     withdrawn, serving = rollback(composed("rollback", *HOUSE))
     assert (withdrawn.version, serving.version) == ("2", "1")
     assert aliases() == {"prod": "1"}
@@ -101,7 +104,7 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
     assert moves == [
         ("dev", None), ("staging", None), ("prod", None), ("archived", None), ("archived", "removed"), ("prod", "2"),
     ]  # fmt: skip
-    assert {move["by"] for move in first["history"][1:]} == {"CI"}
+    assert {move["by"] for move in first["history"][1:]} == {"CI (woodpecker)"}
     list_registry(composed("registry", "mlflow.model=house"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "house: prod 1"
@@ -185,9 +188,83 @@ def test_a_damaged_candidate_is_refused(project):
     register(write_candidate(project / "v1"))
     (kept,) = project.glob("mlruns/**/model.onnx")
     kept.write_bytes(b"x")
-    with pytest.raises(UserError, match="is not the file that was trained"):
+    with pytest.raises(
+        UserError, match=r"^house version 1 cannot be judged \(.* not the file that .*\): train it anew$"
+    ):
         to("staging", 1)
     assert aliases() == {"dev": "1"}
+
+
+def test_prod_that_moves_while_the_gates_run_stops_the_promotion(project, monkeypatch):
+    incumbent(project)
+    register(write_candidate(project / "v2"))
+    register(write_candidate(project / "v3"))
+    quick = [*HOUSE, *(f"promotion.{stage}.gates.deployable=null" for stage in ("staging", "prod"))]
+    to("staging", 2, *quick)
+    check = ParityGate.check
+
+    def meanwhile(gate, case):
+        monkeypatch.setattr(ParityGate, "check", check)
+        to("staging", 3, *quick)
+        to("prod", 3, *quick)
+        return check(gate, case)
+
+    monkeypatch.setattr(ParityGate, "check", meanwhile)
+    with pytest.raises(UserError, match=r"^prod moved while the gates ran: nothing was moved; ask again$"):
+        to("prod", 2, *quick)
+    assert aliases()["prod"] == "3"
+
+
+@pytest.mark.parametrize("how", ["deleted", "absent"])
+def test_a_version_whose_run_is_gone(project, how):
+    version = register(write_candidate(project / "v1"))
+    client = mlflow.MlflowClient(store())
+    if how == "deleted":
+        client.delete_run(version.run_id)
+    else:
+        with sqlite3.connect("mlflow.db") as database:
+            database.execute("UPDATE model_versions SET run_id = NULL")
+    with pytest.raises(UserError, match=f"staging: provenance: the run that trained it is {how}, not FINISHED"):
+        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
+    assert client.get_model_version("house", "1").tags["promotion.staging"] == "refused"
+
+
+def test_a_repeated_rollback_looks_at_no_other_version(project):
+    incumbent(project)
+    quick = [*HOUSE, *(f"promotion.{stage}.gates.deployable=null" for stage in ("staging", "prod"))]
+    for number in (2, 3):
+        register(write_candidate(project / f"v{number}"))
+        to("staging", number, *quick)
+        to("prod", number, *quick)
+    rollback(composed("rollback", "version=3", *HOUSE))
+    for kept in project.glob("mlruns/**/model.onnx"):
+        kept.write_bytes(b"x")
+    withdrawn, serving = rollback(composed("rollback", "version=3", *HOUSE))
+    assert (withdrawn.version, serving.version) == ("3", "2")
+
+
+def test_tags_of_other_hands_do_not_stop_the_list(project):
+    register(write_candidate(project / "v1"))
+    client = mlflow.MlflowClient(store())
+    for key, value in {"test/notes": "looks good", "test/mae": "nan", "history": "oops"}.items():
+        client.set_model_version_tag("house", "1", key, value)
+    (version,) = list_registry(composed("registry", "mlflow.model=house", "format=json"))["versions"]
+    assert (version["metrics"], version["history"]) == ({"test/rmse": 5.1}, [])
+    to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
+    (move,) = json.loads(client.get_model_version("house", "1").tags["history"])
+    assert (move["alias"], move["before"]) == ("staging", None)
+
+
+def test_a_proxy_does_not_come_between_the_gate_and_the_service(project, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    register(write_candidate(project / "v1"))
+    assert to("staging", 1).verdicts["deployable"].passed
+
+
+def test_a_service_that_is_too_slow_is_said_to_be(project):
+    register(write_candidate(project / "v1"))
+    with pytest.raises(UserError, match=r"deployable: the service was not ready after 0\.01 s: see the gate's seconds"):
+        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable.seconds=0.01")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +277,7 @@ def test_a_damaged_candidate_is_refused(project):
         (["promotion.ci=1", "mlflow.model=flat"], "there is no registered model 'flat' at .*: train it first"),
         (["promotion.ci=1", "+promotion.staging.gates.quality.flor=1"], "quality.flor is not an argument of .* did you mean floor"),
         (["promotion.ci=1", "promotion.staging.gates.quality._target_=os.system"], "os.system is not of "),
+        (["promotion.ci=1", "~promotion.staging.gates.quality"], "config: promotion.staging.gates: quality is gone: null switches a gate off, and the report says so"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_moves_nothing(project, overrides, message):
@@ -224,7 +302,7 @@ def test_on_a_shared_server_only_ci_moves_aliases(project):
     with pytest.raises(UserError, match=r"^only CI moves staging and prod on a shared registry: start its pipeline$"):
         mover(config, shared)
     in_ci = validate(PromoteConfig, composed("promote", "version=1", "to=prod", *HOUSE)).promotion
-    assert mover(in_ci, shared) == "CI"
+    assert mover(in_ci, shared) == "CI (woodpecker)"
 
 
 def test_as_a_process(project):

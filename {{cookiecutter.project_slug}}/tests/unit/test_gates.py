@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
+from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.promotion.case import Incumbent, Verdict
 from {{ cookiecutter.project_slug }}.promotion.gates import ContractGate, ParityGate, ProvenanceGate
@@ -39,7 +40,9 @@ def test_a_good_candidate_passes(tmp_path):
         ({"contract": {"split": {}}}, "the contract does not cover split: train with this project's code"),
         ({"name": "flat"}, "the contract is that of 'flat', not of 'house'"),
         ({"missing": {"income": False}}, "not compatible with version 1: column 'income' may no longer be missing; "
-         "set promotion.new_major=true when clients are told"),
+         "set its `missing: true` in config/data/, or promotion.new_major=true when clients are told"),
+        ({"key": False}, "not compatible with version 1: column 'id' is gone; set promotion.new_major=true when clients "
+         "are told"),
     ],
 )  # fmt: skip
 def test_contract(tmp_path, changes, message):
@@ -51,7 +54,36 @@ def test_a_new_major_release_may_break_the_contract(tmp_path):
     broken = write_candidate(tmp_path / "b", missing={"income": False})
     asked = case(broken, write_candidate(tmp_path / "a"), new_major=True)
     assert ContractGate().check(asked).passed
-    assert "compared with nothing: a new major release" in QUALITY.check(asked).reason
+
+
+def test_a_new_major_release_is_compared_all_the_same(tmp_path):
+    worse = write_candidate(tmp_path / "b", bias=3.0)
+    verdict = QUALITY.check(case(worse, write_candidate(tmp_path / "a"), new_major=True))
+    assert not verdict.passed
+    assert verdict.reason.startswith("worse than the incumbent: ")
+
+
+@pytest.mark.parametrize("new_major", [False, True])
+def test_an_incumbent_that_cannot_run_on_these_rows_is_named(tmp_path, monkeypatch, new_major):
+    asked = case(write_candidate(tmp_path / "b"), write_candidate(tmp_path / "a"), new_major=new_major)
+
+    def lacks(columns, misfits):
+        raise InputError("missing column: 'floor'")
+
+    monkeypatch.setattr(asked.incumbent.engine, "encode", lacks)
+    verdict = QUALITY.check(asked)
+    assert verdict.passed is new_major
+    assert verdict.reason.endswith("; no comparison: version 1 cannot run (missing column: 'floor')")
+
+
+def test_rows_that_the_incumbent_refuses_are_left_out(tmp_path):
+    rows = [row | {"income": None if number < 20 else row["income"]} for number, row in enumerate(records())]
+    before = write_candidate(tmp_path / "a", missing={"income": False}, bias=3.0)
+    asked = case(write_candidate(tmp_path / "b", rows=rows), before)
+    assert ContractGate().check(asked).passed
+    verdict = QUALITY.check(asked)
+    assert verdict.passed
+    assert verdict.figures["common_rows"] == 180
 
 
 def test_an_incumbent_that_does_not_load_is_named(tmp_path):
@@ -59,6 +91,17 @@ def test_an_incumbent_that_does_not_load_is_named(tmp_path):
     asked = type(asked)(**{**vars(asked), "incumbent": Incumbent(version("1"), None, "model.onnx is absent")})
     assert ContractGate().check(asked).reason.startswith("version 1 cannot be compared with (model.onnx is absent): ")
     assert not QUALITY.check(asked).passed
+
+
+def test_parity_of_no_rows_is_no_parity(tmp_path):
+    empty = write_candidate(tmp_path / "b", rows=records(1), keep=0)
+    assert ParityGate().check(case(empty)).reason.startswith("the servable holds no held-out rows")
+
+
+def test_a_threshold_that_is_no_number_passes_nothing(tmp_path):
+    asked = case(write_candidate(tmp_path / "b"), write_candidate(tmp_path / "a"))
+    assert not QualityGate(floor=float("nan"), tolerance=0.0, rows=50).check(asked).passed
+    assert not QualityGate(floor=0.1, tolerance=float("nan"), rows=50).check(asked).passed
 
 
 def test_parity_sees_rows_that_are_off(tmp_path):
@@ -118,7 +161,7 @@ def test_few_common_rows_prove_nothing(tmp_path):
     verdict = QUALITY.check(case(write_candidate(tmp_path / "b", rows=records(100)[20:]), before))
     assert not verdict.passed
     assert verdict.figures["common_rows"] == 40
-    assert verdict.reason.startswith("only 40 held-out rows are new to version 1 too, fewer than 50: ")
+    assert "; only 40 held-out rows are new to version 1 too and answered by it, fewer than 50: " in verdict.reason
 
 
 TIMES = {"method": "time", "column": "seen at", "validation_from": "2018-01-01T00:00:00Z"}
@@ -131,6 +174,8 @@ TIMES = {"method": "time", "column": "seen at", "validation_from": "2018-01-01T0
         (SPLIT, SPLIT | {"heldout": 0.3}, 1.0),
         (SPLIT, SPLIT | {"heldout": 0.1}, 0.5),  # by name alone: half of the rows are in both
         (SPLIT, SPLIT | {"by": "id"}, 0.5),
+        (SPLIT | {"by": "g", "kinds": "integer"}, SPLIT | {"by": "g", "kinds": "integer"}, 1.0),
+        (SPLIT | {"by": "g", "kinds": "integer"}, SPLIT | {"by": "g", "kinds": "category"}, 0.5),
         (SPLIT, SPLIT | {"validation": 0.3}, 1.0),
         (TIMES | {"heldout_from": "2020-01-01T00:00:00Z"}, TIMES | {"heldout_from": "2019-01-01T00:00:00Z"}, 1.0),
         (TIMES | {"heldout_from": "2016-01-01T00:00:00Z"}, TIMES | {"heldout_from": "2020-09-13T12:26:40Z"}, None),
@@ -148,9 +193,22 @@ def test_rows_that_neither_was_fitted_on(tmp_path, ours, theirs, share):
         assert mask.tolist() == [row["seen at"] >= 1.6e9 for row in rows[:100]]
 
 
+def test_a_key_that_repeats_does_not_stand_for_its_rows(tmp_path):
+    split = {"split": {"method": "column", "column": "s"}}
+    shop = [row | {"id": "store 7"} for row in records(200)]
+    candidate = Engine(write_candidate(tmp_path / "b", rows=shop[:100], contract=split))
+    incumbent = Engine(write_candidate(tmp_path / "a", rows=shop[90:], contract=split))
+    assert unseen_by_both(candidate, incumbent).sum() == 10
+
+
 class Crashing:
     def check(self, case):
         raise RuntimeError("no\nlines")
+
+
+class ManyLines:
+    def check(self, case):
+        raise UserError("<html>\n<p>" + 1_000 * "long ")
 
 
 class Raising:
@@ -163,6 +221,7 @@ def test_all_gates_run_whatever_the_first_ones_say(tmp_path):
     verdicts = judge({"a": Crashing(), "b": Raising(), "c": None, "d": ContractGate()}, asked)
     assert [verdict.passed for verdict in verdicts.values()] == [False, False, True, True]
     assert verdicts["a"].reason == "the gate crashed: RuntimeError('no\\nlines')"
+    assert "\n" not in judge({"x": ManyLines()}, asked)["x"].reason
     assert verdicts["b"].reason == "one line"
     assert verdicts["c"] is OFF
 

@@ -1,11 +1,12 @@
 """The lifecycle's state machine: legal moves, the way back, and what a kill between two writes leaves."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
 from {{ cookiecutter.project_slug }}.ports import AliasMovedError, UserError
-from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
+from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle, WayBack
 
 from tests.registries import KilledError, MemoryRegistry
 
@@ -21,6 +22,13 @@ def promoted(registry: MemoryRegistry, *numbers: str) -> Lifecycle:
         moves.promote(moves.version(number), "staging")
         moves.promote(moves.version(number), "prod")
     return moves
+
+
+def roll_back(moves: Lifecycle, number: str | None = None) -> WayBack:
+    """Plan and do it."""
+    way = moves.way_back(number)
+    moves.rollback(way)
+    return way
 
 
 def test_versions_move_through_the_aliases():
@@ -61,7 +69,7 @@ def test_every_move_writes_who_held_the_alias_before():
 )
 def test_illegal_moves(number, to, message):
     registry = MemoryRegistry(5)
-    promoted(registry, "1", "2").rollback()
+    roll_back(promoted(registry, "1", "2"))
     moves = promoted(registry, "3")
     moves.promote(moves.version("4"), "staging")
     before = registry.state()
@@ -80,26 +88,26 @@ def test_a_version_that_never_was_staged_does_not_reach_prod():
 def test_a_second_rollback_does_not_bring_the_bad_version_back():
     registry = MemoryRegistry(3)
     moves = promoted(registry, "1", "2", "3")
-    withdrawn, serving = moves.rollback()
-    assert (withdrawn.version, serving.version) == ("3", "2")
+    way = roll_back(moves)
+    assert (way.withdrawn.version, way.serving.version) == ("3", "2")
     assert registry.aliases == {"prod": "2", "archived": "1"}
     assert registry.facts["3"]["lifecycle"] == "withdrawn"
     assert "lifecycle" not in registry.facts["2"]
-    withdrawn, serving = moves.rollback()
-    assert (withdrawn.version, serving.version) == ("2", "1")
+    way = roll_back(moves)
+    assert (way.withdrawn.version, way.serving.version) == ("2", "1")
     assert registry.aliases == {"prod": "1"}
     with pytest.raises(UserError, match="nothing held prod before version 1: there is no way back"):
-        moves.rollback()
+        roll_back(moves)
     assert registry.aliases == {"prod": "1"}
 
 
 def test_the_way_back_skips_what_was_withdrawn_meanwhile():
     registry = MemoryRegistry(4)
-    promoted(registry, "1", "2").rollback()
+    roll_back(promoted(registry, "1", "2"))
     moves = promoted(registry, "3")
     assert registry.aliases == {"staging": "3", "prod": "3", "archived": "1"}
     promoted(registry, "4")
-    moves.rollback()
+    roll_back(moves)
     assert registry.aliases == {"prod": "3", "archived": "1"}
 
 
@@ -107,25 +115,25 @@ def test_a_withdrawn_version_keeps_no_alias():
     registry = MemoryRegistry(2)
     moves = promoted(registry, "1", "2")
     registry.aliases["dev"] = "2"
-    moves.rollback()
+    roll_back(moves)
     assert registry.aliases == {"prod": "1"}
 
 
 def test_a_rollback_that_names_the_version_can_be_repeated():
     registry = MemoryRegistry(3)
     moves = promoted(registry, "1", "2", "3")
-    moves.rollback("3")
+    roll_back(moves, "3")
     state = registry.state()
-    withdrawn, serving = moves.rollback("3")
-    assert (withdrawn.version, serving.version) == ("3", "2")
+    way = roll_back(moves, "3")
+    assert (way.withdrawn.version, way.serving.version) == ("3", "2")
     assert registry.state() == state
     with pytest.raises(UserError, match="version 2 holds prod, not 1: nothing was moved"):
-        moves.rollback("1")
+        roll_back(moves, "1")
 
 
 def test_there_is_nothing_to_roll_back_before_the_first_promotion():
     with pytest.raises(UserError, match="no version of m holds prod"):
-        lifecycle(MemoryRegistry(1)).rollback()
+        roll_back(lifecycle(MemoryRegistry(1)))
 
 
 @pytest.mark.parametrize("action", ["promote", "rollback"])
@@ -135,7 +143,7 @@ def test_a_kill_between_any_two_writes_is_mended_by_asking_again(action):
         if action == "promote":
             moves.promote(moves.version("4"), "prod")
         else:
-            moves.rollback("3")
+            roll_back(moves, "3")
 
     def start() -> MemoryRegistry:
         registry = MemoryRegistry(4)
@@ -164,8 +172,75 @@ def test_a_kill_between_any_two_writes_is_mended_by_asking_again(action):
     assert writes >= 6
 
 
+@pytest.mark.parametrize("writes", range(8))
+def test_a_promotion_after_a_rollback_that_was_killed_never_leads_back_to_the_bad_version(writes):
+    registry = MemoryRegistry(4)
+    moves = promoted(registry, "1", "2", "3")
+    moves.promote(moves.version("4"), "staging")
+    way = moves.way_back()
+    registry.writes_left = writes
+    with suppress(KilledError):
+        moves.rollback(way)
+    registry.writes_left = float("inf")
+    withdrawn = registry.facts["3"].get("lifecycle") == "withdrawn"
+    if withdrawn and registry.aliases["prod"] == "3":
+        with pytest.raises(
+            UserError, match="m: a rollback of version 3 was cut short: finish it first, `rollback version=3`"
+        ):
+            moves.promote(moves.version("4"), "prod")
+        roll_back(moves, "3")
+    moves.promote(moves.version("4"), "prod")
+    assert registry.aliases == {"staging": "4", "prod": "4", "archived": "2" if withdrawn else "3"}
+    assert roll_back(moves).serving.version == ("2" if withdrawn else "3")
+
+
+@pytest.mark.parametrize("writes", range(7))
+def test_a_rollback_after_a_promotion_that_was_killed(writes):
+    registry = MemoryRegistry(4)
+    moves = promoted(registry, "1", "2", "3")
+    moves.promote(moves.version("4"), "staging")
+    registry.writes_left = writes
+    with suppress(KilledError):
+        moves.promote(moves.version("4"), "prod")
+    registry.writes_left = float("inf")
+    held = registry.aliases["prod"]
+    way = roll_back(moves)
+    assert (way.withdrawn.version, way.serving.version) == (held, {"3": "2", "4": "3"}[held])
+    assert registry.facts[held]["lifecycle"] == "withdrawn"
+
+
+def test_a_version_that_was_withdrawn_while_its_gates_ran_is_not_promoted():
+    registry = MemoryRegistry(2)
+    moves = promoted(registry, "1")
+    moves.promote(moves.version("2"), "staging")
+    before_the_gates = moves.version("2")
+    moves.promote(moves.version("2"), "prod")
+    roll_back(moves)
+    with pytest.raises(UserError, match="version 2 was withdrawn by a rollback"):
+        moves.promote(before_the_gates, "prod")
+    assert registry.aliases == {"prod": "1"}
+
+
+def test_an_alias_that_was_set_by_hand_is_no_way_back():
+    registry = MemoryRegistry(3)
+    moves = promoted(registry, "1", "2")
+    registry.aliases["archived"] = "3"  # it never passed a gate
+    assert roll_back(moves).serving.version == "1"
+    assert registry.aliases == {"prod": "1"}
+
+
+def test_the_way_back_leads_around_a_version_that_was_deleted():
+    registry = MemoryRegistry(4)
+    moves = promoted(registry, "1", "2", "4")
+    del registry.facts["2"], registry.aliases["archived"]
+    assert roll_back(moves).serving.version == "1"
+
+
 def test_another_process_that_moves_the_alias_at_the_same_time_is_noticed():
-    registry = MemoryRegistry(1)
+    registry = MemoryRegistry(2)
+    moves = promoted(registry, "1")
+    moves.promote(moves.version("2"), "staging")
     registry.race = True
     with pytest.raises(AliasMovedError):
-        lifecycle(registry).promote(lifecycle(registry).version("1"), "staging")
+        moves.promote(moves.version("2"), "prod")
+    assert registry.aliases["prod"] == "1"

@@ -1,6 +1,7 @@
 """What the verbs that move aliases share: who asks, and what stands in the way."""
 
 import getpass
+import os
 
 from ..inference.engine import Engine
 from ..inference.wire import InputError
@@ -16,12 +17,15 @@ def mover(config: PromotionConfig, registry: Registry) -> str:
         UserError: only CI may, and this is not CI.
     """
     if config.in_ci:
-        return "CI"
+        return f"CI ({config.ci})"
     if not registry.embedded:
         raise UserError("only CI moves staging and prod on a shared registry: start its pipeline")
     if not config.by_hand:
         raise UserError("only CI moves staging and prod; on this embedded store add promotion.by_hand=true")
-    return f"{getpass.getuser()}, by hand"
+    try:
+        return f"{getpass.getuser()}, by hand"
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}, by hand"
 
 
 def load_incumbent(registry: Registry, held: Version | None) -> Incumbent | None:

@@ -49,10 +49,14 @@ def promote(cfg: "DictConfig") -> "Report | None":
             logger.info("{} holds {} already", name, config.to)
             return None
         held = lifecycle.incumbent(version)
+        try:
+            candidate = Engine(registry.download(version))
+        except UserError as error:
+            raise UserError(f"{name} cannot be judged ({error}): train it anew") from None
         case = Case(
             version=version,
             run_status=registry.run_status(version),
-            candidate=Engine(registry.download(version)),
+            candidate=candidate,
             incumbent=load_incumbent(registry, held),
             new_major=config.promotion.new_major,
         )
@@ -67,10 +71,14 @@ def promote(cfg: "DictConfig") -> "Report | None":
         )
         print(report.table(), flush=True)
         kept = f"promotion/{version.version}"
-        for path in report.write(Path(folder)):
-            registry.attach(version, path, kept)
         verdict = "refused" if report.refusals else "passed"
-        registry.tag(version, {f"promotion.{config.to}": f"{verdict}: {kept}/{config.to}.md"})
+        if case.run_status in ("absent", "deleted"):
+            logger.warning("the report is not kept: the run that trained {} is {}", name, case.run_status)
+            registry.tag(version, {f"promotion.{config.to}": verdict})
+        else:
+            for path in report.write(Path(folder)):
+                registry.attach(version, path, kept)
+            registry.tag(version, {f"promotion.{config.to}": f"{verdict}: {kept}/{config.to}.md"})
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
             raise UserError(f"{name} does not become {config.to}: {why}")

@@ -1,6 +1,8 @@
 """`registry`: the versions of the registered model and their lifecycle, as a table or as JSON."""
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..utils.verb import run_verb
@@ -10,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..ports import Version
 
-COLUMNS = ("version", "aliases", "lifecycle", "trained (UTC)", "test", "commit", "staging gates", "prod gates")
+COLUMNS = ("version", "aliases", "lifecycle", "registered (UTC)", "test", "commit", "staging gates", "prod gates")
 
 
 def registry(cfg: "DictConfig") -> dict[str, Any]:
@@ -46,21 +48,32 @@ def registry(cfg: "DictConfig") -> dict[str, Any]:
 
 def _described(version: "Version") -> dict[str, Any]:
     import datetime
-    import json
+
+    from ..integrations.mlflow_registry import read_history
 
     tags = version.tags
     return {
         "version": version.version,
         "aliases": list(version.aliases),
         "lifecycle": tags.get("lifecycle"),
-        "trained": datetime.datetime.fromtimestamp(version.created, datetime.UTC).isoformat(timespec="seconds"),
+        "registered": datetime.datetime.fromtimestamp(version.created, datetime.UTC).isoformat(timespec="seconds"),
         "run_id": version.run_id,
-        "metrics": {name: float(value) for name, value in tags.items() if name.startswith("test/")},
+        "metrics": _metrics(tags),
         "commit": tags.get("git.commit"),
         "data": tags.get("data.sha256"),
         "promotion": {to: tags[f"promotion.{to}"] for to in ("staging", "prod") if f"promotion.{to}" in tags},
-        "history": json.loads(tags.get("history", "[]")),
+        "history": read_history(tags),
     }
+
+
+def _metrics(tags: Mapping[str, str]) -> dict[str, float]:
+    """Metrics on the held-out rows, without what other hands have written under such a name."""
+    found = {}
+    for name, value in tags.items():
+        with suppress(ValueError):
+            if name.startswith("test/") and math.isfinite(float(value)):
+                found[name] = float(value)
+    return found
 
 
 def _row(version: Mapping[str, Any]) -> tuple[str, ...]:
@@ -73,7 +86,7 @@ def _row(version: Mapping[str, Any]) -> tuple[str, ...]:
         version["version"],
         " ".join(version["aliases"]),
         version["lifecycle"] or "",
-        version["trained"][:16].replace("T", " "),
+        version["registered"][:16].replace("T", " "),
         main,
         (version["commit"] or "")[:8],
         *verdicts,

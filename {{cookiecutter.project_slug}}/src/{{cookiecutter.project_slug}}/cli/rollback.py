@@ -36,13 +36,13 @@ def rollback(cfg: "DictConfig") -> "tuple[Version, Version]":
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
         lifecycle = Lifecycle(registry, config.mlflow.model, mover(config.promotion, registry))
-        bad = lifecycle.holder("prod")
-        good = lifecycle.way_back(bad) if bad else None
-        if good is not None:
-            Engine(registry.download(good)).check_golden()
-        withdrawn, serving = lifecycle.rollback(None if config.version is None else str(config.version))
-    logger.info("{} version {} holds prod; version {} is withdrawn", serving.name, serving.version, withdrawn.version)
-    return withdrawn, serving
+        way = lifecycle.way_back(None if config.version is None else str(config.version))
+        if not way.done:
+            Engine(registry.download(way.serving)).check_golden()
+        lifecycle.rollback(way)
+    name, serving = way.serving.name, way.serving.version
+    logger.info("{} version {} holds prod; version {} is withdrawn", name, serving, way.withdrawn.version)
+    return way.withdrawn, way.serving
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ class MlflowRegistry:
             return "absent"
         with one_line(self._uri):
             try:
-                return str(self._client.get_run(version.run_id).info.status)
+                info = self._client.get_run(version.run_id).info
+                return "deleted" if info.lifecycle_stage == "deleted" else str(info.status)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
@@ -147,7 +148,10 @@ class MlflowRegistry:
         """Append to the version's history before the alias moves, so that a kill in between loses nothing."""
         tags = self._client.get_model_version(version.name, version.version).tags
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        history = [*json.loads(tags.get(HISTORY_TAG, "[]")), {"alias": alias, "at": now, "by": by, **what}]
+        history, move = read_history(tags), {"alias": alias, "by": by, **what}
+        if history and {key: value for key, value in history[-1].items() if key != "at"} == move:
+            history.pop()  # it was killed between this line and the move, and is made again
+        history.append(move | {"at": now})
         self._client.set_model_version_tag(version.name, version.version, HISTORY_TAG, json.dumps(history))
 
     def check_target(self, name: str, target: str, kind: str) -> None:
@@ -172,6 +176,15 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+
+def read_history(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The moves of aliases that a version's tags tell of; none where the tag was written by another hand."""
+    try:
+        history = json.loads(tags.get(HISTORY_TAG, "[]"))
+    except json.JSONDecodeError:
+        return []
+    return history if isinstance(history, list) and all(isinstance(move, dict) for move in history) else []
 
 
 def _version(found: Any, aliases: Mapping[str, str]) -> Version:

@@ -2,17 +2,16 @@
 
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 import numpy as np
 
@@ -23,6 +22,10 @@ from .case import Case, Verdict
 
 ROWS = 32
 """Golden rows in one request."""
+ADDRESS = re.compile(r" at (http://127\.0\.0\.1:\d+), docs at ")
+"""What the service logs once it listens."""
+OPENER = build_opener(ProxyHandler({}))
+"""Straight to this machine, whatever proxy the environment names."""
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,24 @@ class DeployableGate:
 
     def check(self, case: Case) -> Verdict:
         """Starts `deployment.api` on a free loopback port, asks it the golden rows, and ends it."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        overrides = [f"serving.reference='{case.candidate.folder}'", f"serving.port={port}", "logging.level=WARNING"]
-        command = [sys.executable, "-m", "deployment.api", *overrides]
+        folder = str(case.candidate.folder).replace("'", "\\'")
+        settings = [f"serving.reference='{folder}'", "serving.host=127.0.0.1", "serving.port=0", "logging=console"]
+        command = [sys.executable, "-m", "deployment.api", *settings]
         # The same code as this process, and none of the settings of a service that may run beside it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SERVING_")}
-        environment["PYTHONPATH"] = os.pathsep.join(["", *sys.path]).lstrip(os.pathsep)
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         begin = time.monotonic()
-        with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
-            service = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with TemporaryDirectory() as scratch, (Path(scratch) / "log").open("wb") as file:
+            log = Path(file.name)
+            service = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
             try:
-                if not self._ready(service, f"http://127.0.0.1:{port}/health/ready", begin + self.seconds):
-                    log.seek(0)
-                    said = log.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
-                    return Verdict(False, f"the service did not start: {said[-1]}")
+                address = self._ready(service, log, begin + self.seconds)
+                if address is None and service.poll() is None:
+                    return Verdict(False, f"the service was not ready after {self.seconds:g} s: see the gate's seconds")
+                if address is None:
+                    return Verdict(False, f"the service did not start: {_complaint(log)}")
                 figures = {"seconds_to_ready": time.monotonic() - begin}
-                off = _golden_off(case.candidate, f"http://127.0.0.1:{port}/predict")
+                off = _golden_off(case.candidate, f"{address}/predict")
             finally:
                 service.kill()
                 service.wait()
@@ -63,12 +66,28 @@ class DeployableGate:
         ready = f"ready in {figures['seconds_to_ready']:.1f} s"
         return Verdict(True, f"the service was {ready} and answered {len(off)} golden rows", figures)
 
-    def _ready(self, service: "subprocess.Popen[bytes]", url: str, deadline: float) -> bool:
+    def _ready(self, service: "subprocess.Popen[bytes]", log: Path, deadline: float) -> str | None:
+        """The service's address once it is ready; None where it ends, or is not ready in time."""
         while service.poll() is None and time.monotonic() < deadline:
-            with suppress(URLError, ConnectionError, TimeoutError), urlopen(url, timeout=5):
-                return True
+            found = ADDRESS.search(log.read_text(encoding="utf-8", errors="replace"))
+            if found and _answers(f"{found[1]}/health/ready"):
+                return found[1]
             time.sleep(0.05)
+        return None
+
+
+def _answers(url: str) -> bool:
+    try:
+        OPENER.open(url, timeout=5).close()
+    except (URLError, ConnectionError, TimeoutError):
         return False
+    return True
+
+
+def _complaint(log: Path) -> str:
+    """The line that says why a process ended."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return next((line for line in lines if line.startswith("error: ")), lines[-1] if lines else "it said nothing")
 
 
 def _golden_off(engine: Engine, url: str) -> np.ndarray:
@@ -82,7 +101,7 @@ def _golden_off(engine: Engine, url: str) -> np.ndarray:
         part = {name: cells[start : start + ROWS] for name, cells in columns.items()}
         request = Request(url, json.dumps({"columns": part}).encode(), {"Content-Type": "application/json"})
         try:
-            with urlopen(request, timeout=60) as response:
+            with OPENER.open(request, timeout=60) as response:
                 answer = json.load(response)["predictions"]
         except HTTPError as error:
             raise UserError(f"golden rows from {start} on are refused over HTTP: {error.read().decode()}") from None

@@ -36,6 +36,8 @@ class ContractGate:
         if case.incumbent.engine is None:
             return Verdict(False, f"version {number} cannot be compared with ({case.incumbent.problem}): {hint}")
         broken = incompatibility(contract, case.incumbent.engine.contract)
+        if broken and broken.endswith("may no longer be missing"):
+            hint = "set its `missing: true` in config/data/, or promotion.new_major=true when clients are told"
         if broken:
             return Verdict(False, f"not compatible with version {number}: {broken}; {hint}")
         return Verdict(True, f"{complete}; compatible with version {number}")
@@ -51,6 +53,8 @@ class ParityGate:
         engine.check_golden()
         columns, _ = read_heldout(engine.folder, engine.contract)
         wanted = read_predictions(engine.folder, engine.contract)
+        if not len(next(iter(columns.values()))):
+            return Verdict(False, "the servable holds no held-out rows: train again with some (data.split)")
         off = disagreement(engine.run(columns), wanted, engine.contract.target)
         figures = {"rows": float(len(off)), "worst": float(off.max(initial=0.0))}
         if (off > 1).any():

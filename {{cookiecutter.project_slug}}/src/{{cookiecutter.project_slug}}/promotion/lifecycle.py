@@ -4,6 +4,8 @@ dev ──▶ staging ──▶ prod ──▶ archived. Every step can be repea
 for it again.
 """
 
+from dataclasses import dataclass
+
 from ..ports import Registry, UserError, Version
 
 LIFECYCLE, ARCHIVED, WITHDRAWN = "lifecycle", "archived", "withdrawn"
@@ -12,6 +14,16 @@ BEFORE = "prod.before"
 """Tag: the version that held `prod` when this one got it; the chain of them is the way back."""
 ROLLED_BACK_TO = "rollback.to"
 """Tag of a withdrawn version: the one that took its place."""
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """A rollback: what is withdrawn, and what serves instead."""
+
+    withdrawn: Version
+    serving: Version
+    done: bool = False
+    """Whether it has happened already."""
 
 
 class Lifecycle:
@@ -63,30 +75,31 @@ class Lifecycle:
             raise UserError(f"{name} does not hold staging ({now}): promote it to staging first")
 
     def promote(self, version: Version, to: str) -> None:
-        """Move `staging` or `prod` to a version; what held `prod` becomes `archived`.
+        """Move `staging` or `prod` to a version, as it stands now; what held `prod` becomes `archived`.
 
         Raises:
-            UserError: the move is not legal.
+            UserError: the move is not legal, or a rollback was cut short and comes first.
             AliasMovedError: another process moved the alias at the same time.
         """
+        version = self.version(version.version)  # gates take their time
         self.check(version, to)
         if to == "prod":
             before = self.incumbent(version)
             if before is not None:
+                if before.tags.get(LIFECYCLE) == WITHDRAWN:
+                    half = f"a rollback of version {before.version} was cut short"
+                    raise UserError(f"{self._name}: {half}: finish it first, `rollback version={before.version}`")
                 self._registry.tag(version, {BEFORE: before.version})
                 self._registry.tag(before, {LIFECYCLE: ARCHIVED})
                 self._move(before, "archived")
         self._move(version, to)
 
-    def rollback(self, withdraw: str | None = None) -> tuple[Version, Version]:
-        """Give `prod` back to the version that held it before; the one that holds it is withdrawn for good.
+    def way_back(self, withdraw: str | None = None) -> WayBack:
+        """What a rollback would do; nothing is moved.
 
         Args:
-            withdraw: number of the version that is to go; None: the one that holds `prod`. Naming it makes the call
+            withdraw: number of the version that is to go; None: the one that holds `prod`. Naming it makes a rollback
                 safe to repeat.
-
-        Returns:
-            The withdrawn version, and the one that holds `prod` now.
 
         Raises:
             UserError: there is no way back, or `prod` is held by another version than the one named.
@@ -97,11 +110,23 @@ class Lifecycle:
         if withdraw is not None and bad.version != withdraw:
             named = self.version(withdraw)
             if named.tags.get(LIFECYCLE) == WITHDRAWN:
-                return named, bad
+                return WayBack(named, bad, done=True)
             raise UserError(f"{self._name}: version {bad.version} holds prod, not {withdraw}: nothing was moved")
-        good = self.way_back(bad)
+        if bad.tags.get(LIFECYCLE) == WITHDRAWN:  # a rollback that was cut short had decided already
+            return WayBack(bad, self.version(bad.tags[ROLLED_BACK_TO]))
+        archived = self.holder("archived")
+        if archived and archived.version != bad.version and archived.tags.get(LIFECYCLE) == ARCHIVED:
+            return WayBack(bad, archived)
+        good = self._earlier(bad)
         if good is None:
             raise UserError(f"{self._name}: nothing held prod before version {bad.version}: there is no way back")
+        return WayBack(bad, good)
+
+    def rollback(self, way: WayBack) -> None:
+        """Give `prod` back to the version that held it before; the one that holds it is withdrawn for good."""
+        if way.done:
+            return
+        bad, good = way.withdrawn, way.serving
         self._registry.tag(bad, {ROLLED_BACK_TO: good.version, LIFECYCLE: WITHDRAWN})
         for alias in set(bad.aliases) - {"prod"}:
             self._registry.remove_alias(bad, alias, self._by)
@@ -112,26 +137,20 @@ class Lifecycle:
             self._registry.remove_alias(held, "archived", self._by)
         self._registry.tag(good, {LIFECYCLE: None})
         self._move(good, "prod")
-        return self.version(bad.version), self.version(good.version)
-
-    def way_back(self, bad: Version) -> Version | None:
-        """What a rollback gives `prod` to: the holder of `archived`, or else the newest `prod` before it."""
-        if bad.tags.get(LIFECYCLE) == WITHDRAWN:  # a rollback that was killed had decided already
-            return self.version(bad.tags[ROLLED_BACK_TO])
-        archived = self.holder("archived")
-        if archived and archived.version != bad.version and archived.tags.get(LIFECYCLE) != WITHDRAWN:
-            return archived
-        return self._earlier(bad)
 
     def _earlier(self, version: Version) -> Version | None:
-        """The newest version that held `prod` before this one, and is neither withdrawn nor deleted."""
+        """The newest version that held `prod` before this one and was not withdrawn.
+
+        Where the chain leads to a version that was deleted in the registry, the newest retired one that is left.
+        """
         known = {one.version: one for one in self._registry.versions(self._name)}
-        seen = {version.version}
-        found = known.get(version.tags.get(BEFORE, ""))
-        while found is not None and found.tags.get(LIFECYCLE) == WITHDRAWN and found.version not in seen:
-            seen.add(found.version)
-            found = known.get(found.tags.get(BEFORE, ""))
-        return found
+        number = version.tags.get(BEFORE)
+        while number in known and known[number].tags.get(LIFECYCLE) == WITHDRAWN:
+            number = known[number].tags.get(BEFORE)
+        if number is None or number in known:
+            return known[number] if number else None
+        left = [one for one in known.values() if one.tags.get(LIFECYCLE) == ARCHIVED and one.version != version.version]
+        return max(left, key=lambda one: int(one.version), default=None)
 
     def _move(self, version: Version, alias: str) -> None:
         held = self.holder(alias)

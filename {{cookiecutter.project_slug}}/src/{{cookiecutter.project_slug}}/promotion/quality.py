@@ -1,5 +1,6 @@
 """The gate on quality: above a floor, and not below the incumbent on rows that neither of them was fitted on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from ..evaluation.heldout import read_heldout
 from ..evaluation.metrics import MAIN, evaluate, skill
 from ..inference.engine import Engine
+from ..inference.wire import Gathered, InputError
 from .case import Case, Verdict
 from .unseen import unseen_by_both
 
@@ -35,40 +37,47 @@ class QualityGate:
         target = engine.contract.target
         outputs = engine.run(columns)
         figures = {"rows": float(len(truth)), "skill": skill(target, truth, outputs)}
-        if figures["skill"] < self.floor:
+        if not figures["skill"] >= self.floor:
             return Verdict(False, f"skill {figures['skill']:.3g} is below the floor {self.floor:g}", figures)
-        reason = f"skill {figures['skill']:.3g} is above the floor {self.floor:g}"
-        if case.incumbent is None or case.new_major:
-            why = "a new major release" if case.new_major else "the first to ask"
-            return Verdict(True, f"{reason}; compared with nothing: {why}", figures)
-        if case.incumbent.engine is None:
-            return Verdict(False, f"{reason}; version {case.incumbent.version.version} does not load", figures)
-        return self._compare(case.incumbent.engine, case, columns, truth, outputs, figures)
-
-    def _compare(
-        self,
-        incumbent: Engine,
-        case: Case,
-        columns: dict[str, np.ndarray],
-        truth: np.ndarray,
-        outputs: dict[str, np.ndarray],
-        figures: dict[str, float],
-    ) -> Verdict:
-        assert case.incumbent is not None
-        number, target = case.incumbent.version.version, case.candidate.contract.target
-        if incumbent.contract.target.identity != target.identity:
-            return Verdict(False, f"version {number} predicts another target or other classes", figures)
-        common = unseen_by_both(case.candidate, incumbent)
-        figures |= {"common_rows": float(common.sum())}
+        found = f"skill {figures['skill']:.3g} is above the floor {self.floor:g}"
+        if case.incumbent is None:
+            return Verdict(True, f"{found}; the first to ask", figures)
+        number, incumbent = case.incumbent.version.version, case.incumbent.engine
+        if incumbent is None or incumbent.contract.target.identity != target.identity:
+            why = "does not load" if incumbent is None else "predicts another target or other classes"
+            return Verdict(case.new_major, f"{found}; no comparison: version {number} {why}", figures)
+        try:
+            common, theirs = _answered(incumbent, columns, unseen_by_both(engine, incumbent))
+        except InputError as error:
+            return Verdict(case.new_major, f"{found}; no comparison: version {number} cannot run ({error})", figures)
+        figures["common_rows"] = float(common.sum())
         if common.sum() < self.rows:
-            few = f"only {int(common.sum())} held-out rows are new to version {number} too, fewer than {self.rows}"
-            return Verdict(False, f"{few}: split by hash, or set promotion.new_major=true", figures)
+            few = f"only {int(common.sum())} held-out rows are new to version {number} too and answered by it"
+            hint = "split by hash, or gather more rows"
+            return Verdict(case.new_major, f"{found}; {few}, fewer than {self.rows}: {hint}", figures)
         main = MAIN[target.kind]
-        theirs = incumbent.run({name: values[common] for name, values in columns.items()})
         figures["candidate"] = evaluate(target, truth[common], {k: v[common] for k, v in outputs.items()})[main]
         figures["incumbent"] = evaluate(target, truth[common], theirs)[main]
         said = f"{main} {figures['candidate']:.5g} against {figures['incumbent']:.5g} of version {number}"
         said += f" on {int(common.sum())} rows"
-        if figures["candidate"] > figures["incumbent"] * (1 + self.tolerance):
+        if not figures["candidate"] <= figures["incumbent"] * (1 + self.tolerance):
             return Verdict(False, f"worse than the incumbent: {said}", figures)
         return Verdict(True, f"skill {figures['skill']:.3g}; {said}", figures)
+
+
+def _answered(
+    incumbent: Engine, columns: Mapping[str, np.ndarray], rows: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Those of the rows that the incumbent answers, as a mask `[N]`, and its answers to them.
+
+    A candidate may take what the incumbent refuses, such as a gap in a column that had none before.
+
+    Raises:
+        InputError: the incumbent needs a column that the rows lack.
+    """
+    refused = Gathered()
+    feeds = incumbent.encode(columns, refused)
+    incumbent.run_encoded(feeds, refused)
+    answered = rows.copy()
+    answered[list(refused.reasons)] = False
+    return answered, incumbent.run_encoded({name: array[answered] for name, array in feeds.items()})

@@ -1,6 +1,7 @@
 """Runs all gates, whatever the first ones say, and writes down what they found."""
 
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,11 +85,15 @@ def judge(gates: Mapping[str, Gate | None], case: Case) -> dict[str, Verdict]:
         try:
             verdicts[name] = gate.check(case)
         except (UserError, InputError) as error:
-            verdicts[name] = Verdict(False, str(error))
+            verdicts[name] = Verdict(False, _one_line(str(error)))
         except Exception as error:  # whatever a gate stumbles over, the version has not passed it
             logger.exception("the gate {} crashed", name)
-            verdicts[name] = Verdict(False, f"the gate crashed: {error!r}".splitlines()[0])
+            verdicts[name] = Verdict(False, _one_line(f"the gate crashed: {error!r}"))
     return verdicts
+
+
+def _one_line(text: str) -> str:
+    return textwrap.shorten(text, 400, placeholder=" …")
 
 
 def _word(verdict: Verdict) -> str:

@@ -34,13 +34,14 @@ def unseen_by_both(candidate: Engine, incumbent: Engine) -> np.ndarray:
 
 
 def _hashed(contract: Contract) -> tuple[Any, ...]:
-    """What the hash of a row depends on: the columns in their order, and how their text is read."""
-    names: list[str] = []
-    if not contract.split.get("by"):
-        names = [key.name for key in contract.keys]
-        names = names or sorted(column.name for column in contract.inputs if column.source is None)
+    """What the hash of a row depends on: the columns in their order, their kinds, and how their text is read."""
+    tokens = sorted(contract.missing_tokens)
+    if contract.split.get("by"):
+        return contract.split["by"], contract.split.get("kinds"), tokens
+    names = [key.name for key in contract.keys]
+    names = names or sorted(column.name for column in contract.inputs if column.source is None)
     kinds = {column.name: column.kind for column in contract.columns}
-    return contract.split.get("by"), [(name, kinds[name]) for name in names], sorted(contract.missing_tokens)
+    return names, [kinds[name] for name in names], tokens
 
 
 def _share(split: dict[str, Any]) -> float:
@@ -48,11 +49,10 @@ def _share(split: dict[str, Any]) -> float:
 
 
 def _identities(of: Engine, other: Engine) -> list[tuple[str, ...]]:
-    """Each held-out row by what both sides know of it: its keys, or else all common inputs and the target."""
-    names = sorted({key.name for key in of.contract.keys} & {key.name for key in other.contract.keys})
-    if not names:
-        theirs = {column.name for column in other.contract.inputs}
-        names = sorted(column.name for column in of.contract.inputs if column.name in theirs)
-        names.append(of.contract.target.name)
+    """Each held-out row by all that both sides know of it: keys, which may repeat, raw inputs and the target."""
+    ours, theirs = (
+        {column.name for column in engine.contract.columns if column.source is None} for engine in (of, other)
+    )
+    names = [*sorted(ours & theirs), of.contract.target.name]
     rows = read_rows(of.folder)
     return list(zip(*(map(str, rows[name].tolist()) for name in names), strict=True))

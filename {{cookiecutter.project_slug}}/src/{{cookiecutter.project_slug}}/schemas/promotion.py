@@ -2,16 +2,27 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .config import LoggingConfig, MlflowConfig
 from .groups import Component, Group
+
+GATES = ("contract", "parity", "quality", "provenance", "deployable")
+"""The gates that every stage names."""
 
 
 class StageConfig(Group):
     """What a version must pass before it holds one alias."""
 
     gates: dict[str, Component | None]
+
+    @field_validator("gates")
+    @classmethod
+    def _off_is_said(cls, gates: dict[str, Component | None]) -> dict[str, Component | None]:
+        for name in GATES:
+            if name not in gates:
+                raise ValueError(f"{name} is gone: null switches a gate off, and the report says so")
+        return gates
 
 
 class PromotionConfig(Group):
@@ -26,7 +37,7 @@ class PromotionConfig(Group):
     @property
     def in_ci(self) -> bool:
         """Whether a CI system runs this."""
-        return str(self.ci).lower() not in ("none", "", "0", "false", "no")
+        return str(self.ci).lower() not in ("none", "", "0", "false", "no", "n", "off")
 
 
 class PromoteConfig(Group):

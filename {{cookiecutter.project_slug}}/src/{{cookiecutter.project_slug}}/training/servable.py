@@ -95,6 +95,8 @@ def _contract(fitted: Fitted, table: Table, config: TrainConfig, code: Code) -> 
     )
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     split = config.data.split.model_dump(mode="json")
+    if split.get("by"):  # what the hash depends on, for columns that the contract may not hold
+        split["kinds"] = [config.data.columns[name].kind for name in split["by"]]
     return Contract(
         name=config.mlflow.model,
         columns=fitted.columns,
