@@ -52,6 +52,8 @@ def dates(style: str) -> list[str]:
         ("c", 2**60 + np.arange(ROWS)[::-1], "key", "category", "beyond 2^53"),
         ("c", [str(uuid.UUID(int=v**9)) for v in range(1, ROWS + 1)], "key", "category", "UUIDs; all 400 differ"),
         ("patient_id", PICKED % 100, "key", "category", "an identifier by its name; "),
+        ("heat_index", PICKED % 100, "feature", "integer", "whole numbers"),
+        ("invoiceNo", DRAW.permutation(5 * ROWS)[:ROWS], "key", "category", "an identifier by its name; all 400"),
         ("shopID", PICKED % 7, "feature", "category", "an identifier by its name, 7 levels"),
         ("c", DAYS, "time", "time", "times in ISO 8601; taken for when the row happened"),
         ("date of birth", DAYS, "feature", "time", "times in ISO 8601"),
@@ -228,9 +230,26 @@ def test_a_column_that_gives_a_class_away():
     y = PICKED % 3
     found = inspected({"score": y * 1000 + PICKED % 500, "name": [f"n{v}" for v in y], "half": y == 0, "y": y})
     reasons = {c.name: (c.role, c.why) for c in found.columns}
-    assert reasons["score"] == ("ignored", "a leak: alone predicts 100.00% of the classes")
+    assert reasons["score"] == ("ignored", "a leak: alone predicts 99.50% of the classes")
     assert reasons["name"] == ("ignored", "a leak: alone predicts 100.00% of the classes")
     assert reasons["half"][0] == "feature"
+
+
+def test_gaps_that_give_a_class_away():
+    """The lifeboat of a passenger is known of those who were saved."""
+    saved = PICKED % 2
+    boat = [f"{v % 90 + 1}" if there else "" for v, there in zip(DRAW.permutation(ROWS), saved, strict=True)]
+    found = inspected({"boat": boat, "y": saved}).columns[1]
+    assert (found.role, found.why) == ("ignored", "a leak: alone predicts 99.75% of the classes")
+
+
+def test_an_identifier_with_gaps_is_no_key_and_a_group_says_what_they_do():
+    cabin = [f"C{v}" if v % 4 else "" for v in range(ROWS)]
+    person = [v % 100 if v % 50 else "" for v in PICKED]
+    found = {column.name: column for column in inspected({"cabin": cabin, "person_id": person}).columns}
+    assert (found["cabin"].role, found["cabin"].look) == ("ignored", "fill its gaps, if it is to identify the rows")
+    assert (found["person_id"].role, found["person_id"].group) == ("key", True)
+    assert found["person_id"].look.startswith(f"the {person.count('')} rows without one lie on one side of the split")
 
 
 def test_a_group_of_equal_rows_is_no_leak():

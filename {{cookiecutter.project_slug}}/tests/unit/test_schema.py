@@ -183,7 +183,7 @@ REFUSALS = [
     (["path=own.xlsx"], "own.xlsx is neither .csv nor .parquet: save the table as one of them"),
     (["path=one.csv", "target=y"], "one.csv has one column, 'y': nothing is left to predict it from"),
     (["path=few.csv"], "the target 'y' has a value in 49 of 49 rows: it takes 50 (least_rows)"),
-    (["path=twice.csv"], "twice.csv has two columns named 'a'"),
+    (["path=twice.csv"], "twice.csv has two columns named 'a': rename one"),
     (["target=Y"], "own.csv has no column 'Y'; did you mean 'y'?"),
     (["name=base"], "config: name: 'base' cannot be a name: begin with a letter, go on with letters, digits, - and _"),
     (["name=a/b"], "config: name: 'a/b' cannot be a name: begin with a letter, go on with letters, digits, - and _"),

@@ -34,7 +34,9 @@ USUAL_MARKS = frozenset(
 """Texts, in lower case, that people write where a value is not known."""
 
 WORD = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])|\d+")
-IDS = frozenset(("id", "ids", "uuid", "guid", "key", "identifier", "index", "idx", "pk", "nr", "no"))
+IDS = frozenset(("id", "ids", "uuid", "guid", "identifier", "pk"))
+COUNTERS = frozenset(("key", "index", "idx", "nr", "no", "number"))
+"""Words of identifiers where all values differ, and of plain numbers where they repeat (`heat_index`)."""
 CODES = frozenset(("code", "codes", "zip", "zipcode", "postcode", "plz"))
 TIMES = frozenset(("time", "timestamp", "date", "datetime", "ts", "epoch", "when", "day", "datum", "zeit", "at", "on"))
 NOT_WHEN = frozenset(
@@ -55,6 +57,12 @@ def is_named(name: str, among: frozenset[str]) -> bool:
     """Whether the first or the last word of a name is among some."""
     found = words(name)
     return bool(found) and (found[0] in among or found[-1] in among)
+
+
+def is_identifier(column: RawColumn) -> bool:
+    """Whether the name says that the column identifies something."""
+    every_row = len(column.values) == column.filled
+    return is_named(column.name, IDS) or (every_row and is_named(column.name, COUNTERS))
 
 
 def are_times(column: RawColumn) -> bool:

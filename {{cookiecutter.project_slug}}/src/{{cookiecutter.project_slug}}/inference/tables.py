@@ -71,7 +71,7 @@ def _csv(path: Path, rows: int, name: object) -> Iterator[pa.Table]:
 def _check_names(file: object, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UserError(f"{file} has two columns named {twice[0]!r}")
+        raise UserError(f"{file} has two columns named {twice[0]!r}: rename one")
 
 
 class Writer:
