@@ -46,8 +46,8 @@ def dates(style: str) -> list[str]:
         ("c", [f"level {v % 90}" for v in PICKED], "ignored", "category", "levels in 400 rows are too many"),
         ("c", [f"A-{v}" for v in DRAW.permutation(ROWS)], "key", "category", "a text of its own in each of 400 rows"),
         ("PassengerId", DRAW.permutation(5 * ROWS)[:ROWS], "key", "category", "an identifier by its name; all 400"),
-        ("Unnamed: 0", range(ROWS), "key", "category", "numbers the rows, 0 to 399"),
-        ("year", range(1600, 2000), "key", "category", "numbers the rows, 1600 to 1999"),
+        ("Unnamed: 0", range(ROWS), "key", "category", "numbers of the rows, 0 to 399"),
+        ("year", range(1600, 2000), "key", "category", "numbers of the rows, 1600 to 1999"),
         ("population", DRAW.permutation(5 * ROWS)[:ROWS], "feature", "integer", "whole numbers"),
         ("c", 2**60 + np.arange(ROWS)[::-1], "key", "category", "beyond 2^53"),
         ("c", [str(uuid.UUID(int=v**9)) for v in range(1, ROWS + 1)], "key", "category", "UUIDs; all 400 differ"),
@@ -178,7 +178,7 @@ def test_types_of_parquet():
             "y": pa.array(numbers()),
         }
     )
-    found = {c.name: c for c in inspect(table, limits()).columns}
+    found = {c.name: c for c in inspect(table, limits(path="own.parquet")).columns}
     assert {name: (c.role, c.kind, c.missing) for name, c in found.items() if not c.left_out} == {
         "whole": ("feature", "integer", False),
         "small": ("feature", "number", False),
@@ -194,6 +194,7 @@ def test_types_of_parquet():
         "nothing": ("ignored", "category", True),
         "y": ("feature", "number", False),
     }
+    assert found["texts"].why.startswith("numbers stored as text, ")
     assert found["infinite"].why == "holds an infinite number, in row 5"
     assert found["list"].why.startswith("holds list<")
 

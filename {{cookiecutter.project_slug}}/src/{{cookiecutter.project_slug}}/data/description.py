@@ -81,8 +81,9 @@ def _split(found: Inspection, shares: tuple[float, float] | None) -> list[str]:
         lines.append(f"  heldout: {shares[1]}")
     if found.moments:
         time = next(column.name for column in found.columns if column.role == "time")
+        instead = "in place of the split above" if lines else "instead"
         lines += [
-            "# To hold out the latest rows instead, which is closer to how a model is used:",
+            f"# To hold out the latest rows {instead}, which is closer to how a model is used:",
             "# split:",
             "#   method: time",
             f"#   column: {_scalar(time)}",

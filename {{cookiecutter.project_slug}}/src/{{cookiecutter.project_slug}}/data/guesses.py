@@ -92,16 +92,18 @@ def _of_numbers(column: RawColumn, limits: SchemaConfig) -> Guess:
         return _of_labels(column, limits, f"codes: the zero of {example!r} (row {row}) would be lost in a number")
     if set(numbers.tolist()) <= {0.0, 1.0}:
         return Guess(name, "boolean", "0 and 1" if len(column.values) > 1 else f"{low} or nothing")
+    as_text = column.stored == "text" and limits.path.endswith(".parquet")  # in a CSV file all cells are
+    span = f"numbers{' stored as text' if as_text else ''}, {low} to {high}"
     if not (numbers == np.floor(numbers)).all() or column.stored == "number" or _written_with_a_point(column):
-        return Guess(name, "number", f"numbers, {low} to {high}")
-    return _of_whole_numbers(column, limits, low, high)
+        return Guess(name, "number", span)
+    return _of_whole_numbers(column, limits, span)
 
 
 def _written_with_a_point(column: RawColumn) -> bool:
     return column.stored == "text" and bool(column.like(r"[.eE]").any())
 
 
-def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, low: str, high: str) -> Guess:
+def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, span: str) -> Guess:
     name, numbers, levels = column.name, column.numbers, len(column.values)
     if np.abs(numbers).max() > EXACT:
         return _of_identifiers(column, limits, "whole numbers beyond 2^53, which a number would not tell apart")
@@ -120,9 +122,10 @@ def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, low: str, high: s
     every_row = levels == column.filled and not column.gaps
     if every_row and (np.diff(numbers) == 1).all():  # they come in the order of their rows
         look = "if the file numbers its rows anew each time, make it ignored, or rows change sides"
-        return Guess(name, "category", f"numbers the rows, {low} to {high}", "key", look=look)
+        span = f"{numbers.min():.0f} to {numbers.max():.0f}"
+        return Guess(name, "category", f"numbers of the rows, {span}", "key", look=look)
     codes = "; if they are codes, make the kind category" if levels <= limits.classes else ""
-    return Guess(name, "integer", f"whole numbers, {low} to {high}{codes}")
+    return Guess(name, "integer", f"whole {span}{codes}")
 
 
 def _ignored_date(column: RawColumn) -> Guess:
