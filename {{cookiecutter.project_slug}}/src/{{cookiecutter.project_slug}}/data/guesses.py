@@ -137,7 +137,7 @@ def _ignored_date(column: RawColumn) -> Guess:
 def _of_texts(column: RawColumn, limits: SchemaConfig) -> Guess:
     if patterns.other_dates(column):
         return _ignored_date(column)
-    odd = patterns.odd_numbers(column)
+    odd = patterns.odd_numbers(column, limits.classes)
     if odd:
         row, example = column.first(np.isnan(column.numbers))
         look = "write numbers with a point and without anything else, to use them"

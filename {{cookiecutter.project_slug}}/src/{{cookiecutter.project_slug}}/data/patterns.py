@@ -81,8 +81,13 @@ def other_dates(column: RawColumn) -> bool:
     return any(column.like(pattern).all() for pattern in OTHER_DATES)
 
 
-def odd_numbers(column: RawColumn) -> str | None:
-    """Why values that are numbers to people are none to a program; None where that is not so."""
+def odd_numbers(column: RawColumn, labels: int) -> str | None:
+    """Why values that are numbers to people are none to a program; None where that is not so.
+
+    Args:
+        column: of texts.
+        labels: different texts up to which numbers with a unit are labels (`3 stars`).
+    """
     plain = ~np.isnan(column.numbers)
     thousands, decimal = column.like(THOUSANDS), column.like(DECIMAL_COMMA)
     if (thousands | decimal).any() and (plain | thousands | decimal).all():
@@ -92,7 +97,7 @@ def odd_numbers(column: RawColumn) -> str | None:
         if surely_thousands and not surely_decimal:
             return "numbers with thousands separators"
         return "numbers with commas, as thousands separators or decimal ones"
-    if column.like(WITH_UNIT).all() and not plain.any():
+    if len(column.values) > labels and column.like(WITH_UNIT).all() and not plain.any():
         rest = set(_without_numbers(column.texts).to_pylist())
         if len(rest) == 1:
             return f"numbers with {rest.pop()!r}"
