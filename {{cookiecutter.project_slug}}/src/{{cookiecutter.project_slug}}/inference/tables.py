@@ -14,7 +14,7 @@ BLOCK = 4 * 1024 * 1024
 """Bytes of a CSV file that are parsed at once."""
 
 
-def read_batches(path: Path, rows: int, called: object = None) -> Iterator[pa.Table]:
+def read_batches(path: Path, rows: int, *, called: object = None) -> Iterator[pa.Table]:
     """The table in parts of at most `rows` rows, so that memory stays flat.
 
     Args:
@@ -44,9 +44,9 @@ def read_batches(path: Path, rows: int, called: object = None) -> Iterator[pa.Ta
         raise UserError(f"cannot read {name}: {why}") from None
 
 
-def read_table(path: Path, called: object = None) -> pa.Table:
+def read_table(path: Path, *, called: object = None) -> pa.Table:
     """The whole table; see `read_batches`."""
-    parts = list(read_batches(path, 1_000_000, called))
+    parts = list(read_batches(path, 1_000_000, called=called))
     if not sum(part.num_rows for part in parts):
         raise UserError(f"{called or path} has no rows")
     return pa.concat_tables(parts)
