@@ -97,6 +97,13 @@ def test_every_column_says_what_was_guessed_and_why(project, tidy, capsys):
     assert max(map(len, lines[:8])) <= 120
 
 
+def test_a_column_that_cannot_be_in_the_configuration_is_a_comment(project, tidy):
+    describe(write(tidy.assign(y_prediction=1.5)), "y", "own")
+    text = DATA.read_text(encoding="utf-8")
+    assert "  # guessed: 'y_prediction' is left out: a column cannot have this name\n" in text
+    assert "y_prediction" not in config_of().data.columns
+
+
 def test_the_split_by_time_is_there_to_be_uncommented(project, tidy):
     describe(write(messy(tidy, "y")), "y", "own")
     lines = DATA.read_text(encoding="utf-8").splitlines()
