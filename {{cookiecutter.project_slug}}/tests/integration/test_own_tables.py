@@ -66,7 +66,7 @@ def test_every_real_table_has_a_target_here():
 @pytest.mark.parametrize(
     ("dataset", "accuracy"), [("wine", 0.85), ("iris", 0.8), ("breast_cancer", 0.85), ("digits", 0.85)]
 )
-def test_classes_of_messy_tables(project, dataset, accuracy, suffix):
+def test_classes_of_messy_tables(project, capsys, dataset, accuracy, suffix):
     bunch = getattr(datasets, f"load_{dataset}")(as_frame=True)
     frame = bunch.frame
     if dataset in ("wine", "breast_cancer"):
@@ -85,6 +85,7 @@ def test_classes_of_messy_tables(project, dataset, accuracy, suffix):
     assert roles["measured on"] == ("time", "time")
     assert roles["lab=code"] == ("feature", "category")
     assert roles["unit.of.measure"] == ("ignored", "category")
+    assert f"classification of 'target' into {frame['target'].nunique()} classes" in capsys.readouterr().out
     metrics = trained(f"my_{dataset}")
     constant = frame["target"].value_counts(normalize=True).iloc[0]
     assert metrics["test/accuracy"] > accuracy > constant + 0.2

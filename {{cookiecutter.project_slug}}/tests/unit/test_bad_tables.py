@@ -51,7 +51,7 @@ def test_a_good_table_is_encoded(tmp_path):
         (",b,", ",z,", "column 'c' must satisfy isin(('a', 'b')): row 1 (row 1 holds 'z')"),
         ("0.25", "NA", "column 'y' may not be missing: row 1"),
         ("id,x,n", "id,z,n", "has no column 'x', which data.columns names; it has ['id', 'z', 'n', 'c', 'y']"),
-        ("id,x,n", "id,n,n", "has two columns named 'n'"),
+        ("id,x,n", "id,n,n", "has two columns named 'n': rename one"),
         ("1,1.5,3,a,0.5", "1,1.5", "CSV parse error: Row #2: Expected 5 columns, got 2: 1,1.5"),
     ],
 )

@@ -46,12 +46,14 @@ def dates(style: str) -> list[str]:
         ("c", [f"level {v % 90}" for v in PICKED], "ignored", "category", "levels in 400 rows are too many"),
         ("c", [f"A-{v}" for v in DRAW.permutation(ROWS)], "key", "category", "a text of its own in each of 400 rows"),
         ("PassengerId", DRAW.permutation(5 * ROWS)[:ROWS], "key", "category", "an identifier by its name; all 400"),
-        ("Unnamed: 0", range(ROWS), "key", "category", "numbers the rows, 0 to 399"),
-        ("year", range(1600, 2000), "key", "category", "numbers the rows, 1600 to 1999"),
+        ("Unnamed: 0", range(ROWS), "key", "category", "numbers of the rows, 0 to 399"),
+        ("year", range(1600, 2000), "key", "category", "numbers of the rows, 1600 to 1999"),
         ("population", DRAW.permutation(5 * ROWS)[:ROWS], "feature", "integer", "whole numbers"),
         ("c", 2**60 + np.arange(ROWS)[::-1], "key", "category", "beyond 2^53"),
         ("c", [str(uuid.UUID(int=v**9)) for v in range(1, ROWS + 1)], "key", "category", "UUIDs; all 400 differ"),
         ("patient_id", PICKED % 100, "key", "category", "an identifier by its name; "),
+        ("heat_index", PICKED % 100, "feature", "integer", "whole numbers"),
+        ("invoiceNo", DRAW.permutation(5 * ROWS)[:ROWS], "key", "category", "an identifier by its name; all 400"),
         ("shopID", PICKED % 7, "feature", "category", "an identifier by its name, 7 levels"),
         ("c", DAYS, "time", "time", "times in ISO 8601; taken for when the row happened"),
         ("date of birth", DAYS, "feature", "time", "times in ISO 8601"),
@@ -69,6 +71,7 @@ def dates(style: str) -> list[str]:
         ("c", [f"{v % 100}%" for v in PICKED], "ignored", "category", "numbers with '%', as '"),
         ("c", [f"${v}" for v in PICKED], "ignored", "category", "numbers with '$'"),
         ("c", [f"{v} kg" for v in PICKED], "ignored", "category", "numbers with 'kg'"),
+        ("c", [f"{v % 5} stars" for v in PICKED], "feature", "category", "texts, 5 levels"),
         ("c", [""] * ROWS, "ignored", "category", "holds nothing"),
         ("c", ["NA"] * ROWS, "ignored", "category", "holds nothing"),
         ("c", ["mm"] * ROWS, "ignored", "category", "holds 'mm' in all 400 rows"),
@@ -176,7 +179,7 @@ def test_types_of_parquet():
             "y": pa.array(numbers()),
         }
     )
-    found = {c.name: c for c in inspect(table, limits()).columns}
+    found = {c.name: c for c in inspect(table, limits(path="own.parquet")).columns}
     assert {name: (c.role, c.kind, c.missing) for name, c in found.items() if not c.left_out} == {
         "whole": ("feature", "integer", False),
         "small": ("feature", "number", False),
@@ -192,6 +195,7 @@ def test_types_of_parquet():
         "nothing": ("ignored", "category", True),
         "y": ("feature", "number", False),
     }
+    assert found["texts"].why.startswith("numbers stored as text, ")
     assert found["infinite"].why == "holds an infinite number, in row 5"
     assert found["list"].why.startswith("holds list<")
 
@@ -228,9 +232,26 @@ def test_a_column_that_gives_a_class_away():
     y = PICKED % 3
     found = inspected({"score": y * 1000 + PICKED % 500, "name": [f"n{v}" for v in y], "half": y == 0, "y": y})
     reasons = {c.name: (c.role, c.why) for c in found.columns}
-    assert reasons["score"] == ("ignored", "a leak: alone predicts 100.00% of the classes")
+    assert reasons["score"] == ("ignored", "a leak: alone predicts 99.50% of the classes")
     assert reasons["name"] == ("ignored", "a leak: alone predicts 100.00% of the classes")
     assert reasons["half"][0] == "feature"
+
+
+def test_gaps_that_give_a_class_away():
+    """The lifeboat of a passenger is known of those who were saved."""
+    saved = PICKED % 2
+    boat = [f"{v % 90 + 1}" if there else "" for v, there in zip(DRAW.permutation(ROWS), saved, strict=True)]
+    found = inspected({"boat": boat, "y": saved}).columns[1]
+    assert (found.role, found.why) == ("ignored", "a leak: alone predicts 99.75% of the classes")
+
+
+def test_an_identifier_with_gaps_is_no_key_and_a_group_says_what_they_do():
+    cabin = [f"C{v}" if v % 4 else "" for v in range(ROWS)]
+    person = [v % 100 if v % 50 else "" for v in PICKED]
+    found = {column.name: column for column in inspected({"cabin": cabin, "person_id": person}).columns}
+    assert (found["cabin"].role, found["cabin"].look) == ("ignored", "fill its gaps, if it is to identify the rows")
+    assert (found["person_id"].role, found["person_id"].group) == ("key", True)
+    assert found["person_id"].look.startswith(f"the {person.count('')} rows without one lie on one side of the split")
 
 
 def test_a_group_of_equal_rows_is_no_leak():
@@ -265,6 +286,7 @@ def test_gaps_that_give_the_target_away(filled, reason):
         (PICKED % 5, "classification", "integer", "task=regression takes them for a quantity"),
         ((PICKED % 5) / 4, "regression", "number", "task=classification takes them for classes"),
         ([["no", "yes"][v % 2] for v in PICKED], "classification", "category", ""),
+        ([f"{v % 5} stars" for v in PICKED], "classification", "category", ""),
         ([["TRUE", "false"][v % 2] for v in PICKED], "classification", "boolean", ""),
         ([f"0{v % 4}" for v in PICKED], "classification", "category", ""),
         ([f"{v}.5" if v % 8 else "?" for v in PICKED], "regression", "number", ""),

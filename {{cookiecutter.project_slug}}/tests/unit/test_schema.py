@@ -97,6 +97,13 @@ def test_every_column_says_what_was_guessed_and_why(project, tidy, capsys):
     assert max(map(len, lines[:8])) <= 120
 
 
+def test_a_column_that_cannot_be_in_the_configuration_is_a_comment(project, tidy):
+    describe(write(tidy.assign(y_prediction=1.5)), "y", "own")
+    text = DATA.read_text(encoding="utf-8")
+    assert "  # guessed: 'y_prediction' is left out: a column cannot have this name\n" in text
+    assert "y_prediction" not in config_of().data.columns
+
+
 def test_the_split_by_time_is_there_to_be_uncommented(project, tidy):
     describe(write(messy(tidy, "y")), "y", "own")
     lines = DATA.read_text(encoding="utf-8").splitlines()
@@ -183,7 +190,7 @@ REFUSALS = [
     (["path=own.xlsx"], "own.xlsx is neither .csv nor .parquet: save the table as one of them"),
     (["path=one.csv", "target=y"], "one.csv has one column, 'y': nothing is left to predict it from"),
     (["path=few.csv"], "the target 'y' has a value in 49 of 49 rows: it takes 50 (least_rows)"),
-    (["path=twice.csv"], "twice.csv has two columns named 'a'"),
+    (["path=twice.csv"], "twice.csv has two columns named 'a': rename one"),
     (["target=Y"], "own.csv has no column 'Y'; did you mean 'y'?"),
     (["name=base"], "config: name: 'base' cannot be a name: begin with a letter, go on with letters, digits, - and _"),
     (["name=a/b"], "config: name: 'a/b' cannot be a name: begin with a letter, go on with letters, digits, - and _"),

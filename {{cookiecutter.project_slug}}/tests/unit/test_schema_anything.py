@@ -55,10 +55,17 @@ def columns(draw: st.DrawFn, rows: int) -> list[str]:
 
 @st.composite
 def tables(draw: st.DrawFn) -> pd.DataFrame:
-    """Tables of 50 to 90 rows with up to five columns, one of which is `y`."""
-    rows = draw(st.integers(50, 90))
+    """Tables of 60 to 90 rows with up to five columns, one of which is `y`, most often one that can be a target."""
+    rows = draw(st.integers(60, 90))
     names = draw(st.lists(NAMES.filter(lambda name: name != "y"), min_size=1, max_size=4, unique=True))
-    return pd.DataFrame({name: draw(columns(rows)) for name in [*names, "y"]})
+    frame = pd.DataFrame({name: draw(columns(rows)) for name in names})
+    target = draw(st.sampled_from(["numbers", "classes", "gaps", "anything"]))
+    plain = {
+        "numbers": [f"{row * row % 31}.5" for row in range(rows)],
+        "classes": ["ab"[row * row % 3] for row in range(rows)],
+        "gaps": [str(row * row % 31) if row % 11 else "" for row in range(rows)],
+    }
+    return frame.assign(y=plain.get(target) or draw(columns(rows)))
 
 
 @pytest.fixture

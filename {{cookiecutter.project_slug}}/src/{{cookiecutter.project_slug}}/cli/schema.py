@@ -47,7 +47,9 @@ def schema(cfg: "DictConfig") -> "Inspection":
 
 def _summarise(found: "Inspection", config: "SchemaConfig") -> None:
     """What was guessed, and what to look at."""
-    print(f"{config.path}: {found.rows} rows, {len(found.columns)} columns; {found.target.task} of {config.target!r}")
+    classes = f" into {len(found.target.classes)} classes" if found.target.classes else ""
+    task = f"{found.target.task} of {config.target!r}{classes}"
+    print(f"{config.path}: {found.rows} rows, {len(found.columns)} columns; {task}")
     if found.trainable < found.rows:
         print(f"{found.rows - found.trainable} rows have no target and are left out of training")
     print()

@@ -47,7 +47,7 @@ def data_yaml(found: Inspection, config: SchemaConfig, shares: tuple[float, floa
     if found.trainable < found.rows:
         lines.append(f"drop_missing_target: true  {MARK} {found.rows - found.trainable} of {found.rows} rows have none")
     if found.marks:
-        tokens = ", ".join(_scalar(token) for token in (*MISSING_TOKENS, *found.marks))
+        tokens = ", ".join(_quoted(token) for token in (*MISSING_TOKENS, *found.marks))
         named = ", ".join(map(repr, found.marks))
         lines.append(f"missing_tokens: [{tokens}]  {MARK} {_comment(named)} added to the usual ones")
     lines.append("columns:")
@@ -60,7 +60,7 @@ def _column(column: Guess, *, is_target: bool) -> list[str]:
     look = wrap(f"look: {_comment(column.look)}", 112, subsequent_indent="      ") if column.look else []
     lines = [f"  # {line}" for line in look]
     if column.left_out:
-        return [*lines, f"  {MARK} {_comment(repr(column.name))} is left out: it {_comment(column.why)}"]
+        return [*lines, f"  {MARK} {_comment(repr(column.name))} is left out: {_comment(column.why)}"]
     entry = [f"kind: {column.kind}"]
     if column.role != "feature":
         entry.append(f"role: {column.role}")
@@ -81,8 +81,9 @@ def _split(found: Inspection, shares: tuple[float, float] | None) -> list[str]:
         lines.append(f"  heldout: {shares[1]}")
     if found.moments:
         time = next(column.name for column in found.columns if column.role == "time")
+        instead = "in place of the split above" if lines else "instead"
         lines += [
-            "# To hold out the latest rows instead, which is closer to how a model is used:",
+            f"# To hold out the latest rows {instead}, which is closer to how a model is used:",
             "# split:",
             "#   method: time",
             f"#   column: {_scalar(time)}",
@@ -131,6 +132,10 @@ def _scalar(text: str) -> str:
     """A text as YAML: bare where it cannot be read as anything else, else in double quotes."""
     if PLAIN.fullmatch(text) and isinstance(yaml.safe_load(text), str):
         return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
     quoted: str = yaml.safe_dump(text, allow_unicode=True, default_style='"', width=float("inf"))
     return quoted.removesuffix("\n")
 

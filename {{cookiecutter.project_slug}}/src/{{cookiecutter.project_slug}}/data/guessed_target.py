@@ -71,7 +71,7 @@ def _of_numbers(column: RawColumn, limits: SchemaConfig) -> GuessedTarget:
 
 def _of_labels(column: RawColumn, limits: SchemaConfig) -> GuessedTarget:
     words = column.stored == "boolean" or bool(column.like(r"(?i)^(true|false)$").all())
-    odd = patterns.odd_numbers(column)
+    odd = patterns.odd_numbers(column, limits.classes)
     codes = column.like(patterns.ZERO_FIRST)
     numeric = ~np.isnan(column.numbers) & ~codes.any()
     row, example = column.first(codes if codes.any() else ~numeric)

@@ -92,16 +92,18 @@ def _of_numbers(column: RawColumn, limits: SchemaConfig) -> Guess:
         return _of_labels(column, limits, f"codes: the zero of {example!r} (row {row}) would be lost in a number")
     if set(numbers.tolist()) <= {0.0, 1.0}:
         return Guess(name, "boolean", "0 and 1" if len(column.values) > 1 else f"{low} or nothing")
+    as_text = column.stored == "text" and limits.path.endswith(".parquet")  # in a CSV file all cells are
+    span = f"numbers{' stored as text' if as_text else ''}, {low} to {high}"
     if not (numbers == np.floor(numbers)).all() or column.stored == "number" or _written_with_a_point(column):
-        return Guess(name, "number", f"numbers, {low} to {high}")
-    return _of_whole_numbers(column, limits, low, high)
+        return Guess(name, "number", span)
+    return _of_whole_numbers(column, limits, span)
 
 
 def _written_with_a_point(column: RawColumn) -> bool:
     return column.stored == "text" and bool(column.like(r"[.eE]").any())
 
 
-def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, low: str, high: str) -> Guess:
+def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, span: str) -> Guess:
     name, numbers, levels = column.name, column.numbers, len(column.values)
     if np.abs(numbers).max() > EXACT:
         return _of_identifiers(column, limits, "whole numbers beyond 2^53, which a number would not tell apart")
@@ -113,16 +115,17 @@ def _of_whole_numbers(column: RawColumn, limits: SchemaConfig, low: str, high: s
         if numbers.min() > 1e11:
             why, look = "a time in thousandths of a second or less, by its name", "write seconds, or ISO 8601"
             return Guess(name, "category", why, "ignored", look=look)
-    if patterns.is_named(name, patterns.IDS):
+    if patterns.is_identifier(column):
         return _of_identifiers(column, limits, "an identifier by its name")
     if patterns.is_named(name, patterns.CODES):
         return _of_labels(column, limits, "codes by their name")
     every_row = levels == column.filled and not column.gaps
     if every_row and (np.diff(numbers) == 1).all():  # they come in the order of their rows
         look = "if the file numbers its rows anew each time, make it ignored, or rows change sides"
-        return Guess(name, "category", f"numbers the rows, {low} to {high}", "key", look=look)
+        span = f"{numbers.min():.0f} to {numbers.max():.0f}"
+        return Guess(name, "category", f"numbers of the rows, {span}", "key", look=look)
     codes = "; if they are codes, make the kind category" if levels <= limits.classes else ""
-    return Guess(name, "integer", f"whole numbers, {low} to {high}{codes}")
+    return Guess(name, "integer", f"whole {span}{codes}")
 
 
 def _ignored_date(column: RawColumn) -> Guess:
@@ -134,7 +137,7 @@ def _ignored_date(column: RawColumn) -> Guess:
 def _of_texts(column: RawColumn, limits: SchemaConfig) -> Guess:
     if patterns.other_dates(column):
         return _ignored_date(column)
-    odd = patterns.odd_numbers(column)
+    odd = patterns.odd_numbers(column, limits.classes)
     if odd:
         row, example = column.first(np.isnan(column.numbers))
         look = "write numbers with a point and without anything else, to use them"
@@ -152,21 +155,31 @@ def _of_texts(column: RawColumn, limits: SchemaConfig) -> Guess:
     if len(column.values) > limits.few and spaces >= 2:
         look = "make features of your own from it: free text is not this project's"
         return Guess(column.name, "category", f"free text, {spaces + 1:.0f} words in the mean", "ignored", look=look)
-    if patterns.is_named(column.name, patterns.IDS):
+    if patterns.is_identifier(column):
         return _of_identifiers(column, limits, "an identifier by its name")
     if len(column.values) == column.filled and column.filled > limits.few:
-        return Guess(column.name, "category", f"a text of its own in each of {column.filled} rows", "key")
+        return _key(column, f"a text of its own in each of {column.filled} rows")
     return _of_labels(column, limits, "texts")
+
+
+def _key(column: RawColumn, why: str) -> Guess:
+    """A key, unless it has gaps: rows without one are told apart by nothing, and all lie on one side of the split."""
+    if column.gaps:
+        look = "fill its gaps, if it is to identify the rows"
+        return Guess(column.name, "category", why, "ignored", look=look)
+    return Guess(column.name, "category", why, "key")
 
 
 def _of_identifiers(column: RawColumn, limits: SchemaConfig, seen: str) -> Guess:
     """A key where each row has its own, a group where many repeat, else a category."""
     name, levels = column.name, len(column.values)
     if levels == column.filled:
-        return Guess(name, "category", f"{seen}; all {levels} differ", "key")
+        return _key(column, f"{seen}; all {levels} differ")
     if levels <= limits.few:
         return _of_labels(column, limits, seen)
     look = "split.by keeps the rows of each on one side; if that is not needed, remove it there and ignore the column"
+    if column.gaps:
+        look = f"the {rows_of(column.gaps)} without one lie on one side of the split: fill the gaps, or remove split.by"
     why = f"{seen}; {levels} of them in {column.filled} rows"
     return Guess(name, "category", why, "key", look=look, group=True)
 
@@ -174,7 +187,7 @@ def _of_identifiers(column: RawColumn, limits: SchemaConfig, seen: str) -> Guess
 def _of_labels(column: RawColumn, limits: SchemaConfig, seen: str) -> Guess:
     name, levels, rows = column.name, len(column.values), column.filled
     if levels == rows and rows > limits.few:
-        return Guess(name, "category", f"{seen}; all {levels} differ", "key")
+        return _key(column, f"{seen}; all {levels} differ")
     if levels * limits.rows_per_level > rows:
         look = "group its levels, if the model is to see it"
         return Guess(name, "category", f"{seen}; {levels} levels in {rows} rows are too many", "ignored", look=look)

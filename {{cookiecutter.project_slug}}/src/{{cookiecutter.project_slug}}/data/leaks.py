@@ -21,9 +21,9 @@ def leak(values: np.ndarray, target: np.ndarray, least: float, *, classes: bool,
         levels: whether the values are numbers of levels, that mean nothing as numbers.
     """
     seen = ~np.isnan(values)
-    if seen.sum() < SMALL_TABLE or np.ptp(target[seen]) == 0:
+    if np.ptp(target) == 0:  # the sample holds one class of several
         return None
-    if not classes and not levels:
+    if not classes and not levels and seen.sum() >= SMALL_TABLE:
         if np.array_equal(values[seen], target[seen]):
             return "equal to the target"
         found = abs(_rank_correlation(values[seen], target[seen]))
@@ -40,7 +40,7 @@ def leak(values: np.ndarray, target: np.ndarray, least: float, *, classes: bool,
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     import pandas as pd
 
-    if np.ptp(one) == 0:
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
     return float(pd.Series(one).corr(pd.Series(other), method="spearman"))
 
@@ -48,15 +48,17 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 def _alone(values: np.ndarray, target: np.ndarray, *, classes: bool, levels: bool) -> tuple[float, float]:
     """The share of a constant's error that a tree of this column alone takes away, and the share of rows it has right.
 
-    Three folds. Of numbers that are many each stays in one fold, or a tree would remember the rows that share it.
+    Three folds. Of numbers that are many each stays in one fold, or a tree would remember the rows that share it. A gap
+    is a value like others, and may be what gives the target away.
     """
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    filled = np.where(np.isnan(values), np.nanmin(values) - 1.0, values)
-    different, codes = np.unique(filled, return_inverse=True)
+    gaps = np.isnan(values)
+    different, codes = np.unique(np.where(gaps, -np.inf, values), return_inverse=True)
     draw = np.random.default_rng(0)
-    by_value = not levels and len(different) > SMALL_TABLE
-    dealt = draw.permutation(len(different))[codes] if by_value else draw.permutation(len(values))
+    dealt = draw.permutation(len(values))
+    if not levels and len(different) > SMALL_TABLE:
+        dealt = np.where(gaps, dealt, draw.permutation(len(different))[codes])
     predicted = np.empty(len(target))
     for fold in range(3):
         train, test = dealt % 3 != fold, dealt % 3 == fold

@@ -34,7 +34,9 @@ USUAL_MARKS = frozenset(
 """Texts, in lower case, that people write where a value is not known."""
 
 WORD = re.compile(r"[A-ZÄÖÜ]?[a-zäöüß]+|[A-ZÄÖÜ]+(?![a-zäöüß])|\d+")
-IDS = frozenset(("id", "ids", "uuid", "guid", "key", "identifier", "index", "idx", "pk", "nr", "no"))
+IDS = frozenset(("id", "ids", "uuid", "guid", "identifier", "pk"))
+COUNTERS = frozenset(("key", "index", "idx", "nr", "no", "number"))
+"""Words of identifiers where all values differ, and of plain numbers where they repeat (`heat_index`)."""
 CODES = frozenset(("code", "codes", "zip", "zipcode", "postcode", "plz"))
 TIMES = frozenset(("time", "timestamp", "date", "datetime", "ts", "epoch", "when", "day", "datum", "zeit", "at", "on"))
 NOT_WHEN = frozenset(
@@ -57,6 +59,12 @@ def is_named(name: str, among: frozenset[str]) -> bool:
     return bool(found) and (found[0] in among or found[-1] in among)
 
 
+def is_identifier(column: RawColumn) -> bool:
+    """Whether the name says that the column identifies something."""
+    every_row = len(column.values) == column.filled
+    return is_named(column.name, IDS) or (every_row and is_named(column.name, COUNTERS))
+
+
 def are_times(column: RawColumn) -> bool:
     """Whether every value is a time that the wire encoding reads."""
     if not column.like(ISO_TIME).all():
@@ -73,8 +81,13 @@ def other_dates(column: RawColumn) -> bool:
     return any(column.like(pattern).all() for pattern in OTHER_DATES)
 
 
-def odd_numbers(column: RawColumn) -> str | None:
-    """Why values that are numbers to people are none to a program; None where that is not so."""
+def odd_numbers(column: RawColumn, labels: int) -> str | None:
+    """Why values that are numbers to people are none to a program; None where that is not so.
+
+    Args:
+        column: of texts.
+        labels: different texts up to which numbers with a unit are labels (`3 stars`).
+    """
     plain = ~np.isnan(column.numbers)
     thousands, decimal = column.like(THOUSANDS), column.like(DECIMAL_COMMA)
     if (thousands | decimal).any() and (plain | thousands | decimal).all():
@@ -84,7 +97,7 @@ def odd_numbers(column: RawColumn) -> str | None:
         if surely_thousands and not surely_decimal:
             return "numbers with thousands separators"
         return "numbers with commas, as thousands separators or decimal ones"
-    if column.like(WITH_UNIT).all() and not plain.any():
+    if len(column.values) > labels and column.like(WITH_UNIT).all() and not plain.any():
         rest = set(_without_numbers(column.texts).to_pylist())
         if len(rest) == 1:
             return f"numbers with {rest.pop()!r}"

@@ -99,7 +99,7 @@ def write_feature_table(table: FeatureTable, path: Path) -> None:
 
 
 def _encode(raw: Path, config: DataConfig, shown: object) -> dict[str, np.ndarray]:
-    table = read_table(raw, shown)
+    table = read_table(raw, called=shown)
     absent = [name for name in config.columns if name not in table.column_names]
     if absent:
         raise UserError(f"{shown} has no column {absent[0]!r}, which data.columns names; it has {table.column_names}")

@@ -14,8 +14,8 @@ from .table import Table, features_of, keys_of
 
 LARGER = ((0.15, 0.25), (0.25, 0.25))
 """Shares of validation and of the held-out rows to try where those of base.yaml leave a side empty."""
-ALWAYS_FILLED = 20_000
-"""Rows from which on a side is not empty by chance where every row is hashed by its own."""
+HEAD = 20_000
+"""Rows that are tried first: where they fill every side, the whole table does."""
 
 
 def shares_for(table: pa.Table, text: str, base: Path) -> tuple[float, float] | None:
@@ -32,18 +32,26 @@ def shares_for(table: pa.Table, text: str, base: Path) -> tuple[float, float] | 
     config = composed(text, base)
     split = config.split
     assert isinstance(split, HashSplit)
-    if table.num_rows >= ALWAYS_FILLED and not split.by:
+    names = tuple(split.by or keys_of(config) or features_of(config))
+    if _fills(_encoded(table.slice(0, HEAD), config, names), config):
         return None
-    hashed = _encoded(table, config, tuple(split.by or keys_of(config) or features_of(config)))
+    hashed = _encoded(table, config, names)
     for shares in (None, *LARGER):
         own = {} if shares is None else {"validation": shares[0], "heldout": shares[1]}
-        try:
-            assign(hashed, config.model_copy(update={"split": split.model_copy(update=own)}))
-        except UserError:
-            continue
-        return shares
+        if _fills(hashed, config.model_copy(update={"split": split.model_copy(update=own)})):
+            return shares
     by = " and ".join(map(repr, split.by or keys_of(config))) or "its inputs"
     raise UserError(f"{config.path} cannot be split: by {by}, its rows are too few or too much alike")
+
+
+def _fills(table: Table, config: DataConfig) -> bool:
+    if not len(table):
+        return False
+    try:
+        assign(table, config)
+    except UserError:
+        return False
+    return True
 
 
 def _encoded(table: pa.Table, config: DataConfig, names: tuple[str, ...]) -> Table:

@@ -17,7 +17,7 @@ BLOCK = 4 * 1024 * 1024
 PARQUET = (".parquet", ".pq")
 
 
-def read_batches(path: Path, rows: int, start: int = 0, called: object = None) -> Iterator[pa.Table]:
+def read_batches(path: Path, rows: int, start: int = 0, *, called: object = None) -> Iterator[pa.Table]:
     """The table from row `start` on in parts, so that memory stays flat.
 
     Args:
@@ -45,7 +45,7 @@ def read_batches(path: Path, rows: int, start: int = 0, called: object = None) -
         raise UserError(f"cannot read {name}: {why}") from None
 
 
-def read_table(path: Path, called: object = None) -> pa.Table:
+def read_table(path: Path, *, called: object = None) -> pa.Table:
     """The whole table; see `read_batches`."""
     parts = list(read_batches(path, 1_000_000, called=called))
     if not sum(part.num_rows for part in parts):
@@ -104,7 +104,7 @@ def row_count(path: Path) -> int | None:
 def _check_names(file: object, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UserError(f"{file} has two columns named {twice[0]!r}")
+        raise UserError(f"{file} has two columns named {twice[0]!r}: rename one")
 
 
 class Writer:
