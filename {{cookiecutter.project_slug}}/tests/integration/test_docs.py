@@ -13,6 +13,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
@@ -165,3 +166,21 @@ def test_mlflow(modelled):
     assert '{"predictions": [{"progression_prediction": ' in printed
     assert f"registered {PACKAGE} version 1 under dev" in printed  # the server's first; the embedded store has more
     assert (modelled / "outputs/server/mlflow.db").exists()
+
+
+def test_scoring_files(project):
+    printed = follow(project, "batch.md")
+    assert "442 rows scored by models:/" in printed
+    assert "2 of 3 rows break the contract: outputs/patients_scored.rejects.csv" in printed
+    outputs = project / "outputs"
+    assert len((outputs / "patients_scored.csv").read_text().splitlines()) == 2
+    reasons = pyarrow.csv.read_csv(outputs / "patients_scored.rejects.csv").select(["row", "reason"]).to_pylist()
+    assert reasons == [
+        {
+            "row": 1,
+            "reason": "column 'age' must be a finite number, row 1 holds 'old'; column 'bmi' may not be missing, row 1",
+        },
+        {"row": 2, "reason": "column 'bp' must be a finite number, row 2 holds 'inf'"},
+    ]
+    assert len((outputs / "mended_scored.csv").read_text().splitlines()) == 3
+    assert not (outputs / "mended_scored.rejects.csv").exists()
