@@ -12,33 +12,30 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from {{ cookiecutter.project_slug }}.inference.batch import score
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
+
 from tests.project import PACKAGE, environment_of, make_project, run_verb
 from tests.servables import CITY, ROWS, write_servable
 
 pytestmark = pytest.mark.slow
 PROGRAM = f"""
 import os, runpy, signal, sys
+last, folder = int(sys.argv.pop(1)), os.path.realpath(sys.argv.pop(1))
 changes = 0
-last = int(sys.argv.pop(1))
-places = [os.path.realpath(sys.argv.pop(1))]
 
 def watch(event, arguments):
     global changes
-    if event not in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "open"):
-        return
-    if event == "open" and (not isinstance(arguments[1], str) or "w" not in arguments[1]):
-        return
-    if event in ("os.remove", "os.rmdir") and not isinstance(arguments[0], (str, os.PathLike)):
-        return
-    name = os.fspath(arguments[0]) if not isinstance(arguments[0], int) else ""
-    if event in ("os.remove", "os.rmdir") and not os.path.isabs(name):
-        inside = True  # shutil.rmtree names files by their folder's descriptor
+    if event == "open":
+        changing = isinstance(arguments[1], str) and "w" in arguments[1]
     else:
-        inside = os.path.realpath(name).startswith(places[0])
-    if inside:
-        if changes == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        changes += 1
+        changing = event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
+    if changing and isinstance(arguments[0], (str, os.PathLike)):
+        path = os.path.join(folder, arguments[0])  # shutil.rmtree names a file by its name alone
+        if os.path.realpath(path).startswith(folder):
+            if changes == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            changes += 1
 
 sys.addaudithook(watch)
 runpy.run_module("{PACKAGE}.cli.predict", run_name="__main__", alter_sys=True)
@@ -99,27 +96,30 @@ def test_a_kill_before_any_change_of_the_disk_is_mended_by_another_run(project, 
         if status == 0:
             break
         assert left.get("out.csv", whole["out.csv"]) == whole["out.csv"], "an output is whole or not there"
-        again = run_verb(project, "predict", *overrides(f"{folder}/out.csv"))
-        assert again.returncode == 0, again.stderr
-        finished = sum(name.endswith(".counts.json") for name in left)
-        resumed = f"{min(20 * finished, 70)} rows are finished from a run that did not end"
-        assert (resumed in again.stderr) == bool(finished and ".out.csv.parts/manifest.json" in left)
+        steps = []
+        engine = Engine(project / "servable", 1)
+        score(engine, project / "in.parquet", project / folder / "out.csv", 10, None, steps.append, part_rows=20)
+        finished = sum(name.endswith(".counts.json") for name in left) if PARTS + "manifest.json" in left else 0
+        assert steps[0] == min(20 * finished, 70), "what is finished is not scored again"
         assert contents(project / folder) == whole
         assert sorted(path.name for path in (project / folder).iterdir()) == sorted(whole)
         change += 1
     assert contents(project / folder) == whole
-    assert change > 30
+    assert change >= 30
     assert seen == {"nothing", "parts", "joined", "rejects alone", "both, with parts", "both"}
+
+
+PARTS = ".out.csv.parts/"
 
 
 def state(left: dict[str, bytes]) -> str:
     """How far a run came."""
-    parts = any(name.startswith(".out.csv.parts/") for name in left)
+    parts = any(name.startswith(PARTS) for name in left)
     if "out.csv" in left:
         return "both, with parts" if parts else "both"
     if "out.rejects.csv" in left:
         return "rejects alone"
-    if ".out.csv.parts/output.csv" in left:
+    if PARTS + "output.csv" in left:
         return "joined"
     return "parts" if parts else "nothing"
 
@@ -232,8 +232,8 @@ def test_values_never_seen_are_one_warning_a_column(project):
     pyarrow.parquet.write_table(pa.Table.from_pylist(rows), project / "odd.parquet")
     done = run_verb(project, "predict", "reference=servable", "input=odd.parquet", "output=odd.csv", *SETTINGS)
     assert done.returncode == 0, done.stderr
-    warnings = [line.split(" - ", 1)[1] for line in done.stderr.splitlines() if "WARNING" in line]
-    assert warnings == [
+    warnings = [line.partition("column ") for line in done.stderr.splitlines() if "WARNING" in line]
+    assert [word + rest for _, word, rest in warnings] == [
         "column 'age': 9 values lie outside 18 to 90, the range of training",
         f"column {CITY!r}: 80 values are levels that training never saw",
     ]

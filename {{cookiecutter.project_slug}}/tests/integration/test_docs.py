@@ -13,6 +13,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
@@ -35,8 +36,12 @@ BOOT_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project that the pages may change, with this interpreter's environment as its own."""
-    folder = tmp_path_factory.mktemp("docs") / "project"
+    """A copy of the project that several pages change, one after another."""
+    return copy_of_the_project(tmp_path_factory.mktemp("docs") / "project")
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """What git holds of this project, with this interpreter's environment as its own."""
     left_out = {"data", "mlruns", "outputs", "__pycache__"}
     folder.mkdir()
     for source in ROOT.iterdir():
@@ -167,8 +172,27 @@ def test_mlflow(modelled):
     assert (modelled / "outputs/server/mlflow.db").exists()
 
 
-def test_lifecycle(project):
+def test_scoring_files(project):
+    printed = follow(project, "batch.md")
+    assert "442 rows scored by models:/" in printed
+    assert "2 of 3 rows break the contract: outputs/patients_scored.rejects.csv" in printed
+    outputs = project / "outputs"
+    assert len((outputs / "patients_scored.csv").read_text().splitlines()) == 2
+    reasons = pyarrow.csv.read_csv(outputs / "patients_scored.rejects.csv").select(["row", "reason"]).to_pylist()
+    assert reasons == [
+        {
+            "row": 1,
+            "reason": "column 'age' must be a finite number, row 1 holds 'old'; column 'bmi' may not be missing, row 1",
+        },
+        {"row": 2, "reason": "column 'bp' must be a finite number, row 2 holds 'inf'"},
+    ]
+    assert len((outputs / "mended_scored.csv").read_text().splitlines()) == 3
+    assert not (outputs / "mended_scored.rejects.csv").exists()
+
+
+def test_lifecycle(tmp_path):
     """After the README's quick start: a lock and a commit."""
+    project = copy_of_the_project(tmp_path / "project")
     (project / "uv.lock").write_text("version = 1\n")
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
     for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from {{ cookiecutter.project_slug }}.inference.wire import InputError, as_columns, encode, encode_key
+from {{ cookiecutter.project_slug }}.inference.wire import Gathered, InputError, as_columns, encode, encode_key
 from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS
 
 NAN = float("nan")
@@ -71,6 +71,9 @@ def encoded(kind: str, values: Any) -> list[Any]:
         ("category", 5.0, "5"),
         ("category", "5.0", "5"),
         ("category", "-5.00", "-5"),
+        ("category", "-0.0", "0"),
+        ("category", -0.0, "0"),
+        ("category", datetime.date(2000, 2, 29), "2000-02-29"),
         ("category", decimal.Decimal("5.0"), "5"),
         ("category", 0.5, "0.5"),
         ("category", "01", "01"),
@@ -127,6 +130,9 @@ def test_the_contract_names_the_tokens() -> None:
         ("category", ["a", "b"], "column 'c' must be text, row 1 holds ['a', 'b']"),
         ("category", {"a": 1}, "column 'c' must be text, row 1 holds {'a': 1}"),
         ("category", b"a", "column 'c' must be text, row 1 holds b'a'"),
+        ("category", 1j, "column 'c' must be text, row 1 holds 1j"),
+        ("category", range(3), "column 'c' must be text, row 1 holds range(0, 3)"),
+        ("number", np.ones((2, 1)), f"{NUMBER} array([[1.],        [1.]])"),
         ("category", "\ud800", r"column 'c' must be text, row 1 holds '\ud800'"),
     ],
 )
@@ -193,6 +199,76 @@ def test_a_cell_of_another_width() -> None:
         encode({"c": [[1, 2, 3], [1, 2, "x"]]}, contract("number", width=3))
     with pytest.raises(InputError, match=r"^column 'c' holds 1-dimensional values, one per row is needed$"):
         encode({"c": np.ones((2, 3))}, contract("number"))
+
+
+@pytest.mark.parametrize(
+    "cell", [5.0, "abc", b"abc", {1, 2, 3}, {1: 1, 2: 2, 3: 3}, np.array(2.0), np.ones((3, 1)), None]
+)
+def test_a_cell_that_is_no_list(cell: object) -> None:
+    with pytest.raises(InputError, match=r"^column 'c' needs 3 values in each row, row 1 holds [^\n]+$"):
+        encode({"c": [[1, 2, 3], cell]}, contract("number", width=3))
+
+
+@pytest.mark.parametrize("typed", [list, pa.array])
+def test_misfits_are_gathered_in_one_pass(typed: Any) -> None:
+    columns = {
+        "columns": [
+            {"name": "n", "kind": "number", "missing": False},
+            {"name": "c", "kind": "category", "missing": False},
+        ]
+    }
+    misfits = Gathered(first=100)
+    table = {"n": typed([1.0, float("inf"), None, 4.0, 5.0]), "c": typed(["a", "NA", "b", None, "a"])}
+    feeds = encode(table, columns | {"missing_tokens": ["NA"]}, misfits)
+    assert misfits.reasons == {
+        1: ["column 'n' must be a finite number, row 101 holds inf", "column 'c' may not be missing, row 101"],
+        2: ["column 'n' may not be missing, row 102"],
+        3: ["column 'c' may not be missing, row 103"],
+    }
+    np.testing.assert_array_equal(feeds["n"][:, 0], [1.0, NAN, NAN, 4.0, 5.0])
+    assert feeds["c"][:, 0].tolist() == ["a", "", "b", "", "a"]
+
+
+def test_misfits_of_a_wide_column_are_told_once_a_row() -> None:
+    misfits = Gathered()
+    encode({"c": [[1, 2, 3], [1], ["x", None, 3], [None] * 3]}, contract("number", width=3, missing=False), misfits)
+    assert misfits.reasons == {
+        1: ["column 'c' needs 3 values in each row, row 1 holds [1]"],
+        2: ["column 'c' must be a finite number, row 2 holds 'x'", "column 'c' may not be missing, row 2"],
+        3: ["column 'c' may not be missing, row 3"],
+    }
+
+
+def test_keys_that_are_no_text_are_gathered() -> None:
+    misfits = Gathered(first=5)
+    assert encode_key(["a", b"b", [1, 2], 4], "k", misfits).tolist() == ["a", "", "", "4"]
+    assert misfits.reasons == {
+        1: ["column 'k' must be text, row 6 holds b'b'"],
+        2: ["column 'k' must be text, row 7 holds [1, 2]"],
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(["a", None, "NA", "5.0", "a"]).dictionary_encode(),
+        pa.chunked_array([["a", None], [], ["NA", "5.0", "a"]]),
+        pa.chunked_array([pa.array(["a", None]).dictionary_encode(), pa.array(["NA", "5.0", "a"]).dictionary_encode()]),
+        pa.array(["never", "a", None, "NA", "5.0", "a", "never"]).dictionary_encode().slice(1, 5),
+        pa.array([*map(str, range(1000)), "a", None, "NA", "5.0", "a"]).dictionary_encode().slice(1000),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3, 0]), ["a", None, "NA", "5.0"]),
+    ],
+)
+def test_an_arrow_column_is_read_by_its_distinct_values(values: object) -> None:
+    assert encoded("category", values) == ["a", "gap", "gap", "5", "a"]
+
+
+def test_arrow_columns_that_have_no_dictionary() -> None:
+    assert encoded("category", pa.array([1.5, 2.0, None], pa.float16())) == ["1.5", "2", "gap"]
+    assert encoded("category", pa.nulls(2)) == ["gap", "gap"]
+    assert encoded("category", pa.array([], pa.string())) == []
+    with pytest.raises(InputError, match=r"^column 'c' must be text, row 1 holds \['b', 'c'\]$"):
+        encoded("category", pa.array([["a"], ["b", "c"]]))
 
 
 def test_tables_become_columns() -> None:

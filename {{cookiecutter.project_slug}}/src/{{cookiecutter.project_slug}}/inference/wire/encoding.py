@@ -18,6 +18,10 @@ NEEDED = {
 """What a column of each kind must be."""
 
 
+_NO_LIST = (str, bytes, bytearray, dict, set, frozenset)
+"""What has a length, and whose parts are no values in an order."""
+
+
 def encode(columns: Any, contract: Mapping[str, Any], misfits: Misfits = STRICT) -> dict[str, np.ndarray]:
     """Turn a table's columns into the graph's inputs.
 
@@ -101,12 +105,13 @@ def _cells(values: Any, column: Mapping[str, Any], misfits: Misfits) -> tuple[np
         return array, set()
     table, skipped = np.full((len(array), width), None, object), set()
     for row, cell in enumerate(array):
-        if isinstance(cell, str) or not hasattr(cell, "__len__") or len(cell) != width:
+        held = _array(cell) if hasattr(cell, "__len__") and not isinstance(cell, _NO_LIST) else None
+        if held is None or held.shape != (width,):
             where = f"row {misfits.first + row} holds {shown(cell)}"
             misfits.add(row, f"column {name!r} needs {width} values in each row, {where}")
             skipped.add(row)
         else:
-            table[row] = _array(cell)
+            table[row] = held
     return table.reshape(-1), skipped
 
 

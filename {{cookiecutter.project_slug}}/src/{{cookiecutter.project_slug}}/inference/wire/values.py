@@ -68,22 +68,29 @@ def as_text(value: Any) -> str:
         if value in ("True", "TRUE", "False", "FALSE"):
             return value.lower()
         value.encode()  # half of a surrogate pair is no text
-        return value.partition(".")[0] if _INTEGRAL.fullmatch(value) else value
+        return _whole(value)
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    if isinstance(value, bytes | list | tuple | dict | set | np.ndarray) or value == math.inf or value == -math.inf:
+    if isinstance(value, complex | type) or hasattr(value, "__len__") or value in (math.inf, -math.inf):
         raise TypeError(value)
-    text = str(value)
-    return text.partition(".")[0] if _INTEGRAL.fullmatch(text) else text  # a Decimal
+    return _whole(str(value))  # a Decimal, a time
+
+
+def _whole(text: str) -> str:
+    """`5` for `5.0`; a zero has no sign."""
+    if not _INTEGRAL.fullmatch(text):
+        return text
+    digits = text.partition(".")[0]
+    return "0" if digits == "-0" else digits
 
 
 def shown(value: Any) -> str:
     """The value as Python writes it, cut to what a line has room for."""
     if isinstance(value, np.generic):
         value = value.item()
-    text = repr(value)
+    text = repr(value).replace("\n", " ")  # an array's
     return text if len(text) <= 60 else text[:57] + "..."
 
 
