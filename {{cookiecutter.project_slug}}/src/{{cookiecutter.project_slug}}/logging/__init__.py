@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from ..schemas.config import LoggingConfig
 
 CONSOLE = "<green>{time:HH:mm:ss}</green> <level>{level: <7}</level> {message}"
+IN_FILE = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}"
+BARE = "{message}"
+"""Loguru's own format takes time, and JSON lines are made from the record."""
 QUIET = {
     "alembic": "WARNING",
     "asyncio": "WARNING",
@@ -54,7 +59,7 @@ def _as_json(message: "Message") -> None:
 
 
 def format_json(message: "Message") -> str:
-    """One record as one line of JSON: time (ISO 8601, UTC), level, logger, message, bound values, exception."""
+    """One record as a line of JSON: time (ISO 8601, UTC), level, logger, message, bound values, exception, traceback."""
     import datetime
 
     record = message.record
@@ -65,20 +70,28 @@ def format_json(message: "Message") -> str:
         "message": record["message"],
         **{key: value for key, value in record["extra"].items() if key != "logger"},
     }
-    if record["exception"] is not None and record["exception"].value is not None:
-        document["exception"] = repr(record["exception"].value)
+    error = record["exception"].value if record["exception"] is not None else None
+    if error is not None:
+        document["exception"] = repr(error)
+        document["traceback"] = "".join(traceback.format_exception(error))
     return json.dumps(document, ensure_ascii=False, default=str)
 
 
 def configure(config: "LoggingConfig") -> None:
     """Send all logging and all warnings to one place; calling it again replaces what was set before."""
     logger.remove()
+    # diagnose would write the values of variables, rows and keys among them, beside a traceback
     if config.format == "json":
-        logger.add(_as_json, level=config.level)
+        logger.add(_as_json, level=config.level, format=BARE, diagnose=False)
     else:
-        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty())
-    if config.file is not None:
-        logger.add(config.file, level=config.level, format="{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}")
+        logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty(), diagnose=False)
+    if config.file is not None and config.format == "json":
+        path = Path(config.file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", buffering=1, encoding="utf-8")
+        logger.add(lambda message: print(format_json(message), file=file), level=config.level, format=BARE)
+    elif config.file is not None:
+        logger.add(config.file, level=config.level, format=IN_FILE, diagnose=False)
     logging.basicConfig(handlers=[_Intercept()], level=config.level, force=True)
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "0"
     for name in {*logging.root.manager.loggerDict, *QUIET}:
