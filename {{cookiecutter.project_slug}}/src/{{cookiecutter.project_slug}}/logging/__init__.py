@@ -1,5 +1,6 @@
 """Loguru for everything: the standard library's logging and warnings go through it, to the console or as JSON."""
 
+import datetime
 import inspect
 import json
 import logging
@@ -7,13 +8,15 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
 if TYPE_CHECKING:
-    from loguru import Message
+    from loguru import Message, Record
 
     from ..schemas.config import LoggingConfig
 
@@ -36,6 +39,13 @@ QUIET = {
 """Libraries, and from which level on their lines tell a user of this project something."""
 
 
+CONTEXT: ContextVar[dict[str, object]] = ContextVar("context", default={})  # noqa: B039
+"""Values that every line written in this context bears, such as the id of the request that it belongs to."""
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+_json_lines: list[Callable[[str], object]] = []
+"""Where JSON lines of the level INFO go."""
+
+
 class _Intercept(logging.Handler):
     """Hands records of the standard library to Loguru, with the caller's place."""
 
@@ -54,14 +64,35 @@ def _as_text(message: "Message") -> None:
     sys.stderr.write(message)
 
 
-def _as_json(message: "Message") -> None:
-    sys.stderr.write(format_json(message) + "\n")
+def _json_writers(path: str | None) -> Iterator[Callable[[str], object]]:
+    """What writes a line to stderr, and what writes it to a file."""
+    yield lambda line: sys.stderr.write(line + "\n")
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(path).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115
+        yield lambda line: file.write(line + "\n")
+
+
+def _with_context(record: "Record") -> None:
+    record["extra"].update(CONTEXT.get())
+
+
+def event(message: str, **fields: object) -> None:
+    """One INFO line about one of very many events, under the logger `fields["logger"]`.
+
+    The same as `logger.bind(**fields).info(message)`; as JSON it costs a fifth of that.
+    """
+    if not _json_lines:
+        logger.bind(**fields).info(message)
+        return
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    line = _encode({"time": now, "level": "INFO", "logger": fields.pop("logger"), "message": message, **fields})
+    for write in _json_lines:
+        write(line)
 
 
 def format_json(message: "Message") -> str:
-    """One record as a line of JSON: time (ISO 8601, UTC), level, logger, message, bound values, exception, traceback."""
-    import datetime
-
+    """One record as a line of JSON: time (ISO 8601, UTC), level, logger, message, bound values, error and traceback."""
     record = message.record
     document = {
         "time": record["time"].astimezone(datetime.UTC).isoformat(),
@@ -74,24 +105,24 @@ def format_json(message: "Message") -> str:
     if error is not None:
         document["exception"] = repr(error)
         document["traceback"] = "".join(traceback.format_exception(error))
-    return json.dumps(document, ensure_ascii=False, default=str)
+    return _encode(document)
 
 
 def configure(config: "LoggingConfig") -> None:
     """Send all logging and all warnings to one place; calling it again replaces what was set before."""
     logger.remove()
+    logger.configure(patcher=_with_context)
+    _json_lines.clear()
     # diagnose would write the values of variables, rows and keys among them, beside a traceback
-    if config.format == "json":
-        logger.add(_as_json, level=config.level, format=BARE, diagnose=False)
-    else:
+    if config.format == "console":
         logger.add(_as_text, level=config.level, format=CONSOLE, colorize=sys.stderr.isatty(), diagnose=False)
-    if config.file is not None and config.format == "json":
-        path = Path(config.file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", buffering=1, encoding="utf-8")
-        logger.add(lambda message: print(format_json(message), file=file), level=config.level, format=BARE)
-    elif config.file is not None:
-        logger.add(config.file, level=config.level, format=IN_FILE, diagnose=False)
+        if config.file is not None:
+            logger.add(config.file, level=config.level, format=IN_FILE, diagnose=False)
+    else:
+        for write in _json_writers(config.file):
+            logger.add(lambda message, write=write: write(format_json(message)), level=config.level, format=BARE)
+            if config.level in ("DEBUG", "INFO"):
+                _json_lines.append(write)
     logging.basicConfig(handlers=[_Intercept()], level=config.level, force=True)
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "0"
     for name in {*logging.root.manager.loggerDict, *QUIET}:
