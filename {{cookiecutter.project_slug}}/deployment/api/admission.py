@@ -23,13 +23,15 @@ class Admission:
         self._places, self._wait = config.max_in_flight, str(config.retry_after_seconds)
         self.in_flight = 0
 
-    async def body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+    async def body(self, method: str, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body of a request.
 
         Raises:
-            RefusedRequestError: it is too long or too slow, or there is no place for it anyway.
+            RefusedRequestError: it is no POST, too long or too slow, or there is no place for it anyway.
             ClientDisconnect: the client has gone.
         """
+        if method != "POST":
+            raise RefusedRequestError(405, f"{method} is not answered here: send a POST", "method", allow="POST")
         self._check_places()
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._bytes:

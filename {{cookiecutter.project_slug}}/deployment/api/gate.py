@@ -11,7 +11,7 @@ from starlette.datastructures import State
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from {{ cookiecutter.project_slug }}.logging import CONTEXT, event
+from {{ cookiecutter.project_slug }}.logging import CONTEXT, event, flush_events
 
 from .admission import Admission
 from .exchange import JSON, Exchange, RefusedRequestError, request_id
@@ -55,7 +55,7 @@ class Gate:
         self._app, self._handlers = app, handlers
         self._keys, self._admission, self._metrics = keys, admission, metrics
         self._paths, self._state = frozenset(paths) | handlers.keys(), state
-        self._busy, self._busy_since = 0, 0.0
+        self._busy, self._busy_since, self._flushing = 0, 0.0, False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -63,26 +63,13 @@ class Gate:
         headers = dict(scope["headers"])
         exchange = Exchange(request_id(headers.get(b"x-request-id")))
         CONTEXT.set({"request_id": exchange.request_id})
-        scope["exchange"] = exchange
-        answered = False
-
-        async def named(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *self._marks(exchange)]
-            await send(message)
-
+        handler = self._handlers.get(scope["path"])
         try:
             self._keys.check(scope["path"], headers)
-            handler = self._handlers.get(scope["path"])
             if handler is None:
-                await self._app(scope, receive, named)
-            elif scope["method"] != "POST":
-                raise RefusedRequestError(405, f"{scope['path']} takes POST", "method", allow="POST")
+                await self._routed(scope, receive, send, exchange)
             else:
-                body = await self._admission.body(headers, receive)
+                body = await self._admission.body(scope["method"], headers, receive)
                 await self._send(send, exchange, 200, await self._handled(handler, body, exchange))
         except RefusedRequestError as error:
             exchange.reason = error.reason
@@ -91,10 +78,20 @@ class Gate:
             exchange.status = GONE
         except Exception:
             logger.exception("{} {} failed, request {}", scope["method"], _plain(scope["path"]), exchange.request_id)
-            if not answered:  # Starlette answers for its routes, and then lets the error pass
+            if handler is not None:  # Starlette has answered for its routes, and then let the error pass
                 await self._send(send, exchange, 500, failure(exchange))
         finally:
             self._account(scope, exchange, time.perf_counter() - begin)
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = [*message["headers"], *self._marks(exchange)]
+            await send(message)
+
+        scope["exchange"] = exchange
+        await self._app(scope, receive, marked)
 
     async def _handled(self, handler: Handler, body: bytes, exchange: Exchange) -> bytes:
         self._admission.enter()
@@ -127,11 +124,18 @@ class Gate:
         path = _plain(path)
         rows = "" if exchange.rows is None else f" rows={exchange.rows}"
         version = "" if exchange.version is None else f" version={exchange.version}"
-        event(
+        waits = event(
             f"{method} {path} {status} {ms} ms{rows}{version} id={exchange.request_id}",
             logger="access", method=method, path=path, status=status, ms=ms, rows=exchange.rows,
             version=exchange.version, request_id=exchange.request_id,
         )  # fmt: skip
+        if waits and not self._flushing:  # once for all requests of this turn of the loop
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        flush_events()
 
     def _say_busy(self) -> None:
         self._busy += 1

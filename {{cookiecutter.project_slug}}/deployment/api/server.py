@@ -26,7 +26,7 @@ class DrainingServer(uvicorn.Server):
 
     def __init__(self, app: Service) -> None:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False,
+            app, log_config=None, access_log=False, server_header=False, proxy_headers=False,
             timeout_keep_alive=app.config.keep_alive_seconds, timeout_graceful_shutdown=app.config.finish_seconds,
         )  # fmt: skip
         super().__init__(config)

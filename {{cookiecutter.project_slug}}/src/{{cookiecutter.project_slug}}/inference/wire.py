@@ -48,9 +48,10 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
         raise InputError(f"missing column{'s' if len(absent) > 1 else ''}: {', '.join(map(repr, absent))}")
     tokens = frozenset(contract["missing_tokens"])
     feeds: dict[str, np.ndarray] = {}
+    rows = None
     for column in wanted:
         feeds[column["name"]] = array = encode_column(columns[column["name"]], column, tokens)
-        rows = len(next(iter(feeds.values())))
+        rows = len(array) if rows is None else rows
         if len(array) != rows:
             raise InputError(f"column {column['name']!r} has {len(array)} rows, the columns before it {rows}")
     return feeds
@@ -61,8 +62,10 @@ def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str]
     name, kind, width = column["name"], column["kind"], column.get("width", 1)
     if kind == "category":
         values = _exact(values)
-    elif kind != "boolean" and width == 1:
+    elif kind != "boolean" and width == 1 and type(values) is list:
         values = _numbers(values)
+        if kind != "integer" and type(values) is np.ndarray and np.logical_and.reduce(np.isfinite(values)):
+            return values.reshape(-1, 1)  # nothing is missing, nothing is odd
     cells = _cells(values, name, width)
     flat = cells.reshape(-1)
     array = _texts(flat, column, tokens) if kind == "category" else _floats(flat, column, tokens)
@@ -102,9 +105,9 @@ def _cells(values: Any, name: str, width: int) -> np.ndarray:
     return table
 
 
-def _numbers(values: Any) -> Any:
+def _numbers(values: list[Any]) -> Any:
     """A list of numbers and None, as JSON gives it, as one float64 array: ten times as fast as cell by cell."""
-    if type(values) is list and _PLAIN.issuperset(map(type, values)):
+    if _PLAIN.issuperset(map(type, values)):
         try:
             return np.array(values, np.float64)
         except OverflowError:  # an integer beyond float64: the cell is named below

@@ -44,6 +44,8 @@ CONTEXT: ContextVar[dict[str, object]] = ContextVar("context", default={})  # no
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 _json_lines: list[Callable[[str], object]] = []
 """Where JSON lines of the level INFO go."""
+_waiting: list[str] = []
+"""Events that are not written yet."""
 
 
 class _Intercept(logging.Handler):
@@ -77,18 +79,31 @@ def _with_context(record: "Record") -> None:
     record["extra"].update(CONTEXT.get())
 
 
-def event(message: str, **fields: object) -> None:
+def event(message: str, **fields: object) -> bool:
     """One INFO line about one of very many events, under the logger `fields["logger"]`.
 
-    The same as `logger.bind(**fields).info(message)`; as JSON it costs a fifth of that.
+    What `logger.bind(**fields).info(message)` writes, at a tenth of the price where lines are JSON: it is then kept
+    until `flush_events`, since one write for many lines costs as much as one for one.
+
+    Returns:
+        Whether the line waits to be flushed.
     """
     if not _json_lines:
         logger.bind(**fields).info(message)
-        return
+        return False
     now = datetime.datetime.now(datetime.UTC).isoformat()
-    line = _encode({"time": now, "level": "INFO", "logger": fields.pop("logger"), "message": message, **fields})
-    for write in _json_lines:
-        write(line)
+    document = {"time": now, "level": "INFO", "logger": fields.pop("logger"), "message": message, **fields}
+    _waiting.append(_encode(document))
+    return True
+
+
+def flush_events() -> None:
+    """Write the lines that wait; called by the thread that calls `event`."""
+    if _waiting:
+        lines = "\n".join(_waiting)
+        _waiting.clear()
+        for write in _json_lines:
+            write(lines)
 
 
 def format_json(message: "Message") -> str:
