@@ -1,14 +1,13 @@
 """The last servables that a reference led to and that worked: what a server starts from while the registry is down."""
 
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from ..ports import Version
 from ..utils.files import replacing
@@ -17,6 +16,24 @@ from .references import Resolved
 LOCK_FILE = ".lock"
 RECORDS = ".last_good"
 _VERSION_FOLDER = re.compile(r"\.?\d+-[^/]+")
+
+
+class _Servable(BaseModel):
+    """One servable of the cache, and the version that it is."""
+
+    folder: str
+    """Below the cache."""
+    name: str
+    version: str
+    run_id: str | None
+
+
+class _Record(BaseModel):
+    """What the file holds."""
+
+    reference: str
+    servables: list[_Servable]
+    """The newest first."""
 
 
 class LastGood:
@@ -35,21 +52,22 @@ class LastGood:
 
     def read(self) -> Resolved | None:
         """The servable that was recorded last, if it is still there."""
-        for entry in _entries(self._path):
-            folder = self._cache / entry["folder"]
+        for servable in _servables(self._path):
+            folder = self._cache / servable.folder
             if folder.is_dir():
-                return Resolved(self._reference, folder, Version(**entry["version"] | {"aliases": (), "tags": {}}))
+                version = Version(servable.name, servable.version, servable.run_id, (), {})
+                return Resolved(self._reference, folder, version)
         return None
 
     def write(self, resolved: Resolved) -> None:
         """Record a servable that has been loaded and checked; the one before it is remembered too."""
-        version = asdict(resolved.version) if resolved.version else {}
-        kept = {key: version[key] for key in ("name", "version", "run_id")}
-        entry = {"folder": resolved.folder.relative_to(self._cache).as_posix(), "version": kept}
-        before = [other for other in _entries(self._path) if other["folder"] != entry["folder"]][:1]
+        assert resolved.version is not None
+        folder, version = resolved.folder.relative_to(self._cache).as_posix(), resolved.version
+        newest = _Servable(folder=folder, name=version.name, version=version.version, run_id=version.run_id)
+        before = [servable for servable in _servables(self._path) if servable.folder != folder][:1]
+        record = _Record(reference=self._reference, servables=[newest, *before])
         with replacing(self._path) as aside:
-            document = {"reference": self._reference, "servables": [entry, *before]}
-            aside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            aside.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @contextmanager
     def using(self) -> Iterator[None]:
@@ -71,19 +89,18 @@ class LastGood:
         with _locked(self._cache / LOCK_FILE, alone=True) as held:
             if not held:
                 return
-            kept = {entry["folder"] for path in self._path.parent.glob("*.json") for entry in _entries(path)}
+            kept = {servable.folder for path in self._path.parent.glob("*.json") for servable in _servables(path)}
             for folder in (self._cache / model).iterdir():
                 if folder.is_dir() and folder.relative_to(self._cache).as_posix() not in kept:
                     self.discard(folder)
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _servables(path: Path) -> list[_Servable]:
     """The newest first; none where there is no record, or it cannot be read."""
     try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["servables"]
-    except (OSError, ValueError, KeyError):
+        return _Record.model_validate_json(path.read_bytes()).servables
+    except (OSError, ValueError):
         return []
-    return entries
 
 
 @contextmanager

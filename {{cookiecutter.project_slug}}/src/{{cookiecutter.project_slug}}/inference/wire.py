@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_PLAIN = {float, int, type(None)}
+_PLAIN: dict[str, set[type]] = {"number": {float, int}, "time": {float, int}, "integer": {int}}
 _INTEGRAL = re.compile(r"-?\d+\.0+", re.ASCII)
 
 
@@ -48,9 +48,11 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
         raise InputError(f"missing column{'s' if len(absent) > 1 else ''}: {', '.join(map(repr, absent))}")
     tokens = frozenset(contract["missing_tokens"])
     feeds: dict[str, np.ndarray] = {}
-    rows = None
+    at_once, rows = _at_once(columns, wanted), None
     for column in wanted:
-        feeds[column["name"]] = array = encode_column(columns[column["name"]], column, tokens)
+        name = column["name"]
+        array = at_once[name] if name in at_once else encode_column(columns[name], column, tokens)
+        feeds[name] = array
         rows = len(array) if rows is None else rows
         if len(array) != rows:
             raise InputError(f"column {column['name']!r} has {len(array)} rows, the columns before it {rows}")
@@ -60,13 +62,7 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def encode_column(values: Any, column: Mapping[str, Any], tokens: frozenset[str] | set[str]) -> np.ndarray:
     """Encode one column: float64 or text `[N, width]`; see `encode`."""
     name, kind, width = column["name"], column["kind"], column.get("width", 1)
-    if kind == "category":
-        values = _exact(values)
-    elif kind != "boolean" and width == 1 and type(values) is list:
-        values = _numbers(values)
-        if kind != "integer" and type(values) is np.ndarray and np.logical_and.reduce(np.isfinite(values)):
-            return values.reshape(-1, 1)  # nothing is missing, nothing is odd
-    cells = _cells(values, name, width)
+    cells = _cells(_exact(values) if kind == "category" else values, name, width)
     flat = cells.reshape(-1)
     array = _texts(flat, column, tokens) if kind == "category" else _floats(flat, column, tokens)
     if not column.get("missing", True):
@@ -105,14 +101,23 @@ def _cells(values: Any, name: str, width: int) -> np.ndarray:
     return table
 
 
-def _numbers(values: list[Any]) -> Any:
-    """A list of numbers and None, as JSON gives it, as one float64 array: ten times as fast as cell by cell."""
-    if _PLAIN.issuperset(map(type, values)):
-        try:
-            return np.array(values, np.float64)
-        except OverflowError:  # an integer beyond float64: the cell is named below
-            return values
-    return values
+def _at_once(columns: Any, wanted: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The columns that are lists of nothing but numbers, as JSON gives them, in one conversion of a tenth of the time.
+
+    What is odd in any way is left to `encode_column`, which says what is wrong with it.
+    """
+    plain = {}
+    for column in wanted if type(columns) is dict else ():
+        values, types = columns[column["name"]], _PLAIN.get(column["kind"])
+        if types and type(values) is list and column.get("width", 1) == 1 and types.issuperset(map(type, values)):
+            plain[column["name"]] = values
+    try:
+        block = np.array(list(plain.values()), np.float64)
+    except (OverflowError, ValueError):  # an integer beyond float64, columns of different lengths
+        return {}
+    if not np.isfinite(block).all():
+        return {}
+    return {name: row.reshape(-1, 1) for name, row in zip(plain, block, strict=True)}
 
 
 def _exact(values: Any) -> Any:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
     from ..schemas.config import LoggingConfig
 
+try:
+    import orjson
+except ImportError:  # outside the service
+    orjson = None  # type: ignore[assignment]
+
 CONSOLE = "<green>{time:HH:mm:ss}</green> <level>{level: <7}</level> {message}"
 IN_FILE = "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {name} {message}"
 BARE = "{message}"
@@ -93,7 +98,7 @@ def event(message: str, **fields: object) -> bool:
         return False
     now = datetime.datetime.now(datetime.UTC).isoformat()
     document = {"time": now, "level": "INFO", "logger": fields.pop("logger"), "message": message, **fields}
-    _waiting.append(_encode(document))
+    _waiting.append(orjson.dumps(document, default=str).decode() if orjson else _encode(document))
     return True
 
 
