@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,8 @@ def test_a_500_tells_nothing_of_the_code(
     assert failed["message"] == "POST /predict failed, request abc"
     assert "Traceback" in failed["text"]
     monkeypatch.setattr(served.Served, "describe", broken)
-    assert client(folder).get("/model", headers={"X-Request-ID": "abc"}).json() == document
-    assert asked.get("/model").status_code == 500
+    response = asked.get("/model", headers={"X-Request-ID": "abc"})
+    assert (response.status_code, response.json()) == (500, document)
     assert asked.post("/predict", content=b"{").status_code == 400  # and it goes on
 
 
@@ -245,6 +246,31 @@ def test_a_burst_counts_itself(folder: Path, records: list[dict[str, Any]]) -> N
     assert sample(asked, "serving_in_flight") == 0
     assert len([line for line in records if line["message"].startswith("no place for ")]) == 1
     assert len([line for line in access(records) if line.get("path") == "/predict"]) == 4
+
+
+def test_a_full_pool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(serving(folder, max_in_flight=3, pool_threads=1, inline_ms=0.0))
+    respond, may_end = served.Served.respond, threading.Event()
+
+    def slow(self: served.Served, rows: Any) -> Any:
+        may_end.wait(30)
+        return respond(self, rows)
+
+    monkeypatch.setattr(served.Served, "respond", slow)
+
+    async def fill() -> tuple[list[Any], Any, list[Any]]:
+        working = [asyncio.create_task(ask(app, [RAW])) for _ in range(3)]
+        while app.gate._admission.in_flight < 3:
+            await asyncio.sleep(0.001)
+        refused = [await ask(app, [RAW]) for _ in range(5)]
+        live = TestClient(app).get("/health/live").status_code  # the loop is free
+        may_end.set()
+        return refused, live, list(await asyncio.gather(*working))
+
+    refused, live, worked = asyncio.run(fill())
+    assert [status for status, _, _ in refused] == [503] * 5
+    assert live == 200
+    assert [status for status, _, _ in worked] == [200] * 3
 
 
 def test_places_are_given_back_when_requests_fail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,16 @@ def test_a_table_of_ones_own(project):
     assert lines[0].startswith('"bottle","cultivar_prediction","cultivar_probabilities_0"')
 
 
+def test_serving(project, tmp_path):
+    folder = tmp_path / "project"  # its rules and versions are nobody else's concern
+    left_out = shutil.ignore_patterns("mlflow.db*", "mlruns", "outputs", "__pycache__")
+    shutil.copytree(project, folder, symlinks=True, ignore=left_out)
+    printed = follow(folder, "serving.md")
+    assert '"model":{"name":"' + PACKAGE + '","version":"1","alias":"dev"}' in printed
+    assert '"following":{"registry":"answers","from":"registry","trouble":null,"refused":null}' in printed
+    assert '"needs_review":true' in printed
+
+
 def test_mlflow(modelled):
     printed = follow(modelled, "mlflow.md")
     assert '{"predictions": [{"progression_prediction": ' in printed
