@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from {{ cookiecutter.project_slug }}.schemas.config import ServingConfig
 from {{ cookiecutter.project_slug }}.schemas.contract import (
     Column,
     Contract,
@@ -19,6 +18,9 @@ from {{ cookiecutter.project_slug }}.schemas.contract import (
     Source,
     Target,
 )
+from {{ cookiecutter.project_slug }}.schemas.serving import ServingConfig
+
+from tests.project import store
 
 CITY = 'größe "lage"'
 COLUMNS = (
@@ -132,16 +134,30 @@ def write_servable(
     return folder
 
 
-def serving(reference: Path | str) -> ServingConfig:
+def serving(reference: Path | str, **changed: Any) -> ServingConfig:
     """Settings of a service for a test: a reference, the embedded store of the working directory."""
-    return ServingConfig(
-        reference=str(reference),
-        host="127.0.0.1",
-        port=0,
-        threads=1,
-        tracking_uri="sqlite:///mlflow.db",
-        cache_dir="outputs/servables",
-    )
+    values: dict[str, Any] = {
+        "reference": str(reference),
+        "host": "127.0.0.1",
+        "port": 0,
+        "threads": 1,
+        "tracking_uri": store(),
+        "cache_dir": "outputs/servables",
+        "poll_seconds": 0.05,
+        "registry_seconds": 2,
+        "api_keys": "",
+        "max_body_bytes": 1_000_000,
+        "max_rows": 1000,
+        "body_seconds": 5,
+        "max_in_flight": 64,
+        "retry_after_seconds": 1,
+        "inline_ms": 1.0,
+        "pool_threads": 2,
+        "keep_alive_seconds": 5,
+        "drain_seconds": 0,
+        "finish_seconds": 5,
+    }
+    return ServingConfig(**values | changed)
 
 
 def _seconds(value: Any) -> float:

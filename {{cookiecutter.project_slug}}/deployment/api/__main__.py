@@ -1,5 +1,6 @@
 """`python -m deployment.api serving.reference=... serving.port=...`: the HTTP service in this process."""
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ from {{ cookiecutter.project_slug }}.utils.verb import run_verb
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
+
 
 def serve(cfg: "DictConfig") -> None:
     """Load the model, listen, and answer until SIGINT or SIGTERM.
@@ -15,36 +19,45 @@ def serve(cfg: "DictConfig") -> None:
     Raises:
         UserError: a mistake in the configuration, a servable that does not load, or a port that is taken.
     """
-    import uvicorn
     from loguru import logger
 
     from {{ cookiecutter.project_slug }}.schemas.config import ServeConfig, validate
 
     from .app import create_app
+    from .server import DrainingServer
 
     config = validate(ServeConfig, cfg).serving
+    address = bind(config.host, config.port)  # before the model, which takes its time
     app = create_app(config)
-    listening = listen(config.host, config.port)
+    address.listen(BACKLOG)
     host = f"[{config.host}]" if ":" in config.host else config.host
-    address = f"http://{host}:{listening.getsockname()[1]}"
-    logger.info("serving {} at {}, docs at {}/docs", app.state.served.title, address, address)
-    uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listening])
+    url = f"http://{host}:{address.getsockname()[1]}"
+    title = app.state.served.title if app.state.served else f"nothing yet of {config.reference}"
+    logger.info("serving {} at {}, docs at {}/docs", title, url, url)
+    DrainingServer(app).run(sockets=[address])
+    if app.pool.busy:
+        logger.warning("ended while inference was still running")
+        os._exit(0)  # a thread in the graph can be neither stopped nor waited for
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes a free one.
+def bind(host: str, port: int) -> socket.socket:
+    """A socket with an address that nobody else listens at; port 0 takes a free one.
 
     Raises:
         UserError: the address cannot be had.
     """
     from {{ cookiecutter.project_slug }}.ports import UserError
 
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a server before left is no hindrance
+        bound.bind((host, port))
     except OSError as error:
+        bound.close()
         reason = str(error.strerror).partition(" (")[0]
         raise UserError(f"cannot listen on {host}:{port} ({reason}): set serving.host or serving.port") from None
+    return bound
 
 
 if __name__ == "__main__":

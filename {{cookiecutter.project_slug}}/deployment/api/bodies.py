@@ -65,9 +65,11 @@ class Bodies:
             has = "both records and columns" if given else "neither records nor columns"
             raise InputError(f"the body has {has}: send {refusals.SHAPE}")
         if "records" in given:
-            named = {field for record in body.records for field in record.model_fields_set}
-            table = {field: [getattr(record, field) for record in body.records] for field in named}
-            return self._rows(table, len(body.records), by_column=False)
+            named = set().union(*(record.model_fields_set for record in body.records))
+            records = [vars(record) for record in body.records]
+            return self._rows(
+                {field: [row[field] for row in records] for field in named}, len(records), by_column=False
+            )
         named = body.columns.model_fields_set
         table = {field: getattr(body.columns, field) for field in self._fields if field in named}
         return self._rows(table, self._count(table), by_column=True)

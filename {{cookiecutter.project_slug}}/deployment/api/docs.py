@@ -4,25 +4,52 @@ from typing import Any
 
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 
-from . import cells
+from . import cells, rules
 from .bodies import Bodies
+from .keys import OPEN, SCHEMES
 
 Schema = dict[str, Any]
 
 
+def document(base: Schema, operation: Schema | None, asks_for_key: bool) -> Schema:
+    """The whole document: the other routes, `/predict` of the model that is served, and the API key where one is asked.
+
+    Args:
+        base: what FastAPI says of the other routes.
+        operation: of `/predict`; None while no model is loaded.
+        asks_for_key: whether the service is closed to those without.
+    """
+    paths = ({"/predict": {"post": operation}} if operation else {}) | base["paths"]
+    if not asks_for_key:
+        return base | {"paths": paths}
+    components = base.get("components", {}) | {"securitySchemes": SCHEMES}
+    security: list[Schema] = [{name: []} for name in SCHEMES]
+    closed = {
+        path: {method: described | {"security": security} for method, described in methods.items()}
+        for path, methods in paths.items()
+        if path not in OPEN
+    }
+    return base | {"paths": paths | closed, "components": components}
+
+
 def operation(contract: Contract, bodies: Bodies) -> Schema:
-    """What `/predict` takes and answers, with an example of typical values; for `openapi_extra`."""
+    """What `/predict` takes and answers, with an example of typical values."""
     records = _object({"records": _list(bodies.record.model_json_schema())})
     columns = _object({"columns": bodies.table.model_json_schema()})
     request = {"schema": {"anyOf": [records, columns]}, "example": example(contract)}
     answer = {"schema": {"anyOf": [_answer(contract, by_column=False), _answer(contract, by_column=True)]}}
     return {
+        "summary": "Predictions for records or columns",
+        "operationId": "predict",
         "requestBody": {"required": True, "content": {"application/json": request}},
         "responses": {
             "200": {"description": "Predictions, in the form of the request", "content": {"application/json": answer}},
             "400": _refusal("The body is not JSON"),
+            "401": _refusal("No API key that is known"),
+            "408": _refusal("The body did not arrive in time"),
+            "413": _refusal("Too many bytes or rows"),
             "422": _refusal("The body does not fit the columns"),
-            "503": _refusal("No model is loaded"),
+            "503": _refusal("No model is loaded, or no place is free: Retry-After says when to ask again"),
         },
     }
 
@@ -48,6 +75,7 @@ def _answer(contract: Contract, *, by_column: bool) -> Schema:
             fields[target.probabilities] = _object({str(label): probability for label in target.classes})
         fields[target.prediction] = per_row(value)
     keys = {key.name: per_row({"type": ["string", "integer", "null"]}) for key in contract.keys}
+    fields |= {name: per_row(schema) for name, schema in rules.FIELDS.items()}
     rows = _object(keys | fields, required=list(fields))
     text, absent = {"type": "string"}, {"type": ["string", "null"], "description": "null for a plain directory"}
     model = _object({"name": text, "version": absent, "alias": absent})

@@ -132,10 +132,13 @@ def test_health(folder: Path) -> None:
 def test_model(client: TestClient, folder: Path) -> None:
     answer = client.get("/model").json()
     contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
+    inference = answer.pop("inference")
+    assert inference["where"] == ("event loop" if inference["one_row_ms"] <= 1.0 else "pool")
     assert answer == {
         "reference": str(folder),
         **MODEL,
         "run_id": None,
+        "following": None,
         **{key: contract[key] for key in ("schema_version", "targets", "columns", "provenance")},
     }
 

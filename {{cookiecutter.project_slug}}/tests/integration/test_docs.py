@@ -30,7 +30,7 @@ BLOCK = re.compile(
     r"^(?:\*\*`(?P<path>[^`]+)`\*\*\n\n|(?P<background><!-- background -->)\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-PORT = re.compile(r"(?<=PORT=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
+PORT = re.compile(r"(?<=PORT=)\d+|(?<=serving\.port=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
 BOOT_SECONDS = 120
 
 
@@ -163,6 +163,16 @@ def test_a_table_of_ones_own(project):
     lines = (project / "outputs/wine.csv").read_text().splitlines()
     assert len(lines) == 179
     assert lines[0].startswith('"bottle","cultivar_prediction","cultivar_probabilities_0"')
+
+
+def test_serving(project, tmp_path):
+    folder = tmp_path / "project"  # its rules and versions are nobody else's concern
+    left_out = shutil.ignore_patterns("mlflow.db*", "mlruns", "outputs", "__pycache__")
+    shutil.copytree(project, folder, symlinks=True, ignore=left_out)
+    printed = follow(folder, "serving.md")
+    assert '"model":{"name":"' + PACKAGE + '","version":"1","alias":"dev"}' in printed
+    assert '"following":{"registry":"answers","from":"registry","trouble":null,"refused":null}' in printed
+    assert '"needs_review":true' in printed
 
 
 def test_mlflow(modelled):

@@ -21,8 +21,11 @@ for name, value in {
 
 
 SQLITE = "sqlite:///"
-UNREACHABLE = ("Max retries exceeded", "Connection", "timed out", "failed with error code 5", "too many 5")
-"""What MLflow's client says of a server that does not answer, or answers 5xx."""
+UNREACHABLE = re.compile(
+    r"Max retries exceeded|Connection|[Tt]imed out|failed with error code 5|too many 5|\b5\d\d Server Error"
+    r"|database is locked|could not connect|could not translate host name"
+)
+"""What MLflow's client and its drivers say of a store that does not answer, is busy, or answers 5xx."""
 
 
 class ForbiddenError(UserError):
@@ -40,6 +43,12 @@ def client(tracking_uri: str) -> "MlflowClient":
             if tracking_uri.startswith(SQLITE):
                 store.search_experiments(max_results=1)
         return store
+
+
+def ask_once(seconds: int) -> None:
+    """From now on, ask a server once and wait `seconds` for it: for a caller that asks again by itself."""
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(seconds)
 
 
 @contextmanager
@@ -83,10 +92,9 @@ def one_line(tracking_uri: str) -> Iterator[None]:
         raise
     except Exception as error:  # MLflow's, SQLAlchemy's, a missing driver's: no common base
         text = (str(error).splitlines() or [type(error).__name__])[0].replace(tracking_uri, shown(tracking_uri))
-        if isinstance(error, MlflowException):
-            if error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-                raise ForbiddenError(f"MLflow at {shown(tracking_uri)}: {text}") from None
-            if any(sign in text for sign in UNREACHABLE):
-                hint = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
-                raise UnreachableError(f"MLflow at {shown(tracking_uri)}: {hint}") from error
+        if isinstance(error, MlflowException) and error.error_code in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+            raise ForbiddenError(f"MLflow at {shown(tracking_uri)}: {text}") from None
+        if UNREACHABLE.search(str(error)):
+            hint = "no answer: is the server running, and MLFLOW_TRACKING_URI right?"
+            raise UnreachableError(f"MLflow at {shown(tracking_uri)}: {hint}") from error
         raise UserError(f"MLflow at {shown(tracking_uri)}: {text}") from error

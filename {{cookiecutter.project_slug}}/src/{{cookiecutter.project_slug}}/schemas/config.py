@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..ports import UserError
 from .data import DataConfig
 from .groups import Component, Group
+from .serving import ServingConfig
 from .targets import check_target
 
 
@@ -72,17 +73,6 @@ class LoggingConfig(Group):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     format: Literal["console", "json"]
     file: str | None
-
-
-class ServingConfig(Group):
-    """The HTTP service."""
-
-    reference: str
-    host: str
-    port: int = Field(ge=0, le=65535)
-    threads: int = Field(ge=0)
-    tracking_uri: str
-    cache_dir: str
 
 
 class TrainConfig(Group):

@@ -1,0 +1,79 @@
+"""Limits before a request is worked on: bytes, time to arrive, and how many at a time."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from {{ cookiecutter.project_slug }}.schemas.serving import ServingConfig
+
+from .exchange import RefusedRequestError
+
+
+class Admission:
+    """Counts the requests that are worked on. A body that is still arriving is none of them.
+
+    Args:
+        config: the limits.
+    """
+
+    def __init__(self, config: ServingConfig) -> None:
+        self._bytes, self._seconds = config.max_body_bytes, config.body_seconds
+        self._places, self._wait = config.max_in_flight, str(config.retry_after_seconds)
+        self.in_flight = 0
+
+    async def body(self, method: str, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body of a request.
+
+        Raises:
+            RefusedRequestError: it is no POST, too long or too slow, or there is no place for it anyway.
+            ClientDisconnect: the client has gone.
+        """
+        if method != "POST":
+            raise RefusedRequestError(405, f"{method} is not answered here: send a POST", "method", allow="POST")
+        self._check_places()
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._bytes:
+            raise self._too_long()
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._received(receive)
+        except TimeoutError:
+            detail = f"the body did not arrive within {self._seconds:g} s: send it faster, or less of it"
+            raise RefusedRequestError(408, detail, "slow", connection="close") from None
+
+    def enter(self) -> None:
+        """Take one of the places.
+
+        Raises:
+            RefusedRequestError: all are taken.
+        """
+        self._check_places()
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Give it back."""
+        self.in_flight -= 1
+
+    def _check_places(self) -> None:
+        if self.in_flight >= self._places:
+            detail = f"{self._places} requests are being worked on: ask again in {self._wait} s"
+            raise RefusedRequestError(503, detail, "full", retry_after=self._wait)
+
+    async def _received(self, receive: Receive) -> bytes:
+        chunks, length, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            length += len(chunk)
+            if length > self._bytes:
+                raise self._too_long(connection="close")  # there may be no end to it
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _too_long(self, **headers: str) -> RefusedRequestError:
+        detail = f"the body has more than {self._bytes} bytes: send fewer rows at a time"
+        return RefusedRequestError(413, detail, "bytes", **headers)
