@@ -99,7 +99,9 @@ def score(
         on_rows(done.rows)
         scorer = _Scorer(engine, reader(tables))
         try:
-            for part in _scored(scorer, read_batches(source, rows, done.rows), done.rows, rows, size, on_rows):
+            texts = [column.name for column in engine.contract.inputs if column.kind == "category"]
+            batches = read_batches(source, rows, done.rows, texts)
+            for part in _scored(scorer, batches, done.rows, rows, size, on_rows):
                 parts.add(part)
         except InputError as error:
             raise UserError(f"{source}: {error} (wanted by {title or engine.contract.name})") from None
@@ -137,7 +139,7 @@ class _Scorer:
     def _predict(self, table: pa.Table, misfits: Gathered) -> tuple[dict[str, np.ndarray], pa.Table]:
         """Encoded inputs, keys and predictions of every row; what is said of those in `misfits` means nothing."""
         contract = self._engine.contract
-        columns = {name: table[name] for name in table.column_names}
+        columns = {name: _whole(table[name]) for name in table.column_names}
         joined = add_missing_columns(columns, contract, self._read, Gathered())  # the encoding tells of them
         feeds = self._engine.encode(joined, misfits)
         keys = {key.name: _key(columns[key.name], key.name, misfits) for key in contract.keys if key.name in columns}
@@ -148,7 +150,12 @@ class _Scorer:
         return feeds, pa.table(keys | self._engine.flat(outputs))
 
 
-def _key(column: pa.ChunkedArray, name: str, misfits: Gathered) -> pa.ChunkedArray | pa.Array:
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array; numpy reads it without a copy where its kind allows that."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _key(column: pa.Array, name: str, misfits: Gathered) -> pa.Array:
     """A key as text, "" where it is missing."""
     if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
         return column.cast(pa.string()).fill_null("")

@@ -59,15 +59,14 @@ def encode_column(
         values, codes = _distinct(values) if width == 1 else (_exact(values), None)
     cells, skipped = _cells(values, column, misfits)
     array, bad = _texts(cells, tokens) if kind == "category" else _floats(cells, kind, tokens)
-    gaps = np.zeros(len(array), bool)
-    if not column.get("missing", True):
-        gaps = (array == "" if kind == "category" else np.isnan(array)) & ~bad
+    required = not column.get("missing", True)
+    gaps = array == "" if kind == "category" else np.isnan(array)
     if codes is not None:
         array = array[codes]
         cells, bad, gaps = (cells[codes], bad[codes], gaps[codes]) if bad.any() or gaps.any() else (cells, bad, gaps)
     if bad.any():
         _tell(misfits, column, NEEDED[kind], cells, bad)
-    if gaps.any():
+    if required and (gaps := gaps & ~bad).any():
         for row in np.unique(np.flatnonzero(gaps) // width).tolist():
             if row not in skipped:
                 misfits.add(row, f"column {column['name']!r} may not be missing, row {misfits.first + row}")
@@ -183,7 +182,7 @@ def _floats(array: np.ndarray, kind: str, tokens: frozenset[str] | set[str]) -> 
     """float64 `[N]`, and which cells do not fit the kind."""
     bad = np.zeros(len(array), bool)
     if array.dtype.kind in "iuf" or (array.dtype.kind == "b" and kind == "boolean"):
-        out = array.astype(np.float64)
+        out = array.astype(np.float64, copy=False)
     elif array.dtype.kind == "M" and kind == "time":
         out = np.where(np.isnat(array), np.nan, array.astype("datetime64[us]").astype(np.int64) / 1e6)
     else:
@@ -195,10 +194,11 @@ def _floats(array: np.ndarray, kind: str, tokens: frozenset[str] | set[str]) -> 
                     out[row] = read(value)
             except (TypeError, ValueError, ArithmeticError):
                 bad[row] = True
-    bad |= np.isinf(out)
+    finite = np.isfinite(out)
+    if not finite.all():
+        bad |= np.isinf(out)
     if kind == "integer":
-        bad |= ~np.isnan(out) & (out != np.floor(out))
+        bad |= finite & (out != np.floor(out))
     elif kind == "boolean":
-        bad |= ~np.isnan(out) & (out != 0.0) & (out != 1.0)
-    out[bad] = np.nan
-    return out, bad
+        bad |= finite & (out != 0.0) & (out != 1.0)
+    return (np.where(bad, np.nan, out) if bad.any() else out), bad
