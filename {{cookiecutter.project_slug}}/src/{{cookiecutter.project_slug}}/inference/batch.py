@@ -91,13 +91,12 @@ def score(
     """
     files = Files.of(source, target, rejects)
     size = part_rows or rows
-    tables = feature_tables or engine.folder / "feature_tables"
-    identity = _identity(engine, source, tables, rows, size)
+    identity = _identity(engine, source, feature_tables, rows, size)
     with Parts.of(target, identity) as parts:
         _greet(parts, target)
         done = sum(parts.counts, Counts())
         on_rows(done.rows)
-        scorer = _Scorer(engine, reader(tables))
+        scorer = _Scorer(engine, reader(feature_tables or engine.folder / "feature_tables"))
         try:
             texts = [column.name for column in engine.contract.inputs if column.kind == "category"]
             batches = read_batches(source, rows, done.rows, texts)
@@ -108,7 +107,7 @@ def score(
         done = sum(parts.counts, Counts())
         if not done.rows:
             raise UserError(f"{source} has no rows")
-        if _identity(engine, source, tables, rows, size) != identity:
+        if _identity(engine, source, feature_tables, rows, size) != identity:
             raise UserError(f"{source} or its feature tables changed while they were read: run it again")
         _publish(parts, files, done)
     if not done.scored:
@@ -192,11 +191,11 @@ def _cut(batches: Iterator[pa.Table], rows: int, size: int) -> Iterator[pa.Table
         yield pa.concat_tables(waiting)
 
 
-def _identity(engine: Engine, source: Path, tables: Path, rows: int, size: int) -> dict[str, Any]:
-    """What the finished parts depend on."""
+def _identity(engine: Engine, source: Path, feature_tables: Path | None, rows: int, size: int) -> dict[str, Any]:
+    """What the finished parts depend on. The servable's own feature tables are part of its digest."""
     names = {column.source.table for column in engine.contract.inputs if column.source is not None}
-    read = [source, *(tables / f"{name}.parquet" for name in sorted(names))]
-    stamps = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in read if path.is_file()]
+    others = [feature_tables / f"{name}.parquet" for name in sorted(names)] if feature_tables else []
+    stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in (source, *others) if f.is_file()]
     return {"format": FORMAT, "servable": engine.digest, "files": stamps, "rows": rows, "part_rows": size}
 
 
@@ -209,7 +208,7 @@ def _greet(parts: Parts, target: Path) -> None:
 
 
 def _publish(parts: Parts, files: Files, done: Counts) -> None:
-    """Rejects and output appear, in this order, and then the parts go: a kill in between is mended by another run."""
+    """Rejects and output appear, in this order; the parts go later, so that a kill in between can be mended."""
     output = parts.folder / f"output{files.target.suffix}"
     if done.scored:
         parts.join(SCORED, output, files.target.suffix)
@@ -222,4 +221,3 @@ def _publish(parts: Parts, files: Files, done: Counts) -> None:
     if done.scored:
         with writing(files.target):
             output.replace(files.target)
-    parts.clear()
