@@ -1,6 +1,7 @@
 """Batch scoring: every row is scored or rejected with its reason, wherever parts end, and nothing is half-written."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -306,7 +307,7 @@ class Stopped(BaseException):
     """As a Ctrl-C at a known row."""
 
 
-def stopped_after(engine, source: Path, target: Path, count: int, **options: int) -> None:
+def stopped_after(engine, source: Path, target: Path, count: int, **options: object) -> None:
     seen = 0
 
     def on_rows(rows: int) -> None:
@@ -349,6 +350,37 @@ def test_another_input_starts_anew(narrow, tmp_path):
     score(narrow, source, tmp_path / "out.csv", rows=10, on_rows=steps.append)
     assert steps[:2] == [0, 10]
     assert {row["price_prediction"] for row in read(tmp_path / "out.csv")} == {float(want(cells(1))[0] + 15)}
+
+
+def test_a_servable_in_another_folder_is_the_same(narrow, tmp_path):
+    """A version of the registry is downloaded anew for each run, with its feature tables."""
+    folder = Path(shutil.copytree(narrow.folder, tmp_path / "one"))
+    (folder / "feature_tables").mkdir()
+    income = {ENTITY: [str(cell) for cell in range(10)], "income": [4.5] * 10}
+    pyarrow.parquet.write_table(pa.table(income), folder / "feature_tables/cells.parquet")
+    rows = [{name: cell for name, cell in row.items() if name != "income"} for row in cells(100)]
+    source = write(rows, tmp_path / "in.csv")
+    stopped_after(Engine(folder), source, tmp_path / "out.csv", 90, rows=10)
+    again, steps = Engine(folder.rename(tmp_path / "two")), []
+    score(again, source, tmp_path / "out.csv", rows=10, on_rows=steps.append)
+    assert steps == [80, 10, 10]
+    np.testing.assert_allclose(
+        [row["price_prediction"] for row in read(tmp_path / "out.csv")], want(cells(100)), rtol=1e-5
+    )
+
+
+def test_newer_feature_tables_start_anew(narrow, tmp_path):
+    rows = [{name: cell for name, cell in row.items() if name != "income"} for row in cells(100)]
+    source, tables = write(rows, tmp_path / "in.csv"), tmp_path / "tables"
+    tables.mkdir()
+    for income in (1.0, 4.5):
+        table = {ENTITY: [str(cell) for cell in range(10)], "income": [income] * 10}
+        pyarrow.parquet.write_table(pa.table(table), tables / "cells.parquet")
+        stopped_after(narrow, source, tmp_path / "out.csv", 90, rows=10, feature_tables=tables)
+    score(narrow, source, tmp_path / "out.csv", rows=10, feature_tables=tables)
+    np.testing.assert_allclose(
+        [row["price_prediction"] for row in read(tmp_path / "out.csv")], want(cells(100)), rtol=1e-5
+    )
 
 
 def test_another_model_starts_anew(narrow, tmp_path):

@@ -91,22 +91,23 @@ def score(
     """
     files = Files.of(source, target, rejects)
     size = part_rows or rows
-    tables = feature_tables or engine.folder / "feature_tables"
-    identity = _identity(engine, source, tables, rows, size)
+    identity = _identity(engine, source, feature_tables, rows, size)
     with Parts.of(target, identity) as parts:
         _greet(parts, target)
         done = sum(parts.counts, Counts())
         on_rows(done.rows)
-        scorer = _Scorer(engine, reader(tables))
+        scorer = _Scorer(engine, reader(feature_tables or engine.folder / "feature_tables"))
         try:
-            for part in _scored(scorer, read_batches(source, rows, done.rows), done.rows, rows, size, on_rows):
+            texts = [column.name for column in engine.contract.inputs if column.kind == "category"]
+            batches = read_batches(source, rows, done.rows, texts)
+            for part in _scored(scorer, batches, done.rows, rows, size, on_rows):
                 parts.add(part)
         except InputError as error:
             raise UserError(f"{source}: {error} (wanted by {title or engine.contract.name})") from None
         done = sum(parts.counts, Counts())
         if not done.rows:
             raise UserError(f"{source} has no rows")
-        if _identity(engine, source, tables, rows, size) != identity:
+        if _identity(engine, source, feature_tables, rows, size) != identity:
             raise UserError(f"{source} or its feature tables changed while they were read: run it again")
         _publish(parts, files, done)
     if not done.scored:
@@ -137,7 +138,7 @@ class _Scorer:
     def _predict(self, table: pa.Table, misfits: Gathered) -> tuple[dict[str, np.ndarray], pa.Table]:
         """Encoded inputs, keys and predictions of every row; what is said of those in `misfits` means nothing."""
         contract = self._engine.contract
-        columns = {name: table[name] for name in table.column_names}
+        columns = {name: _whole(table[name]) for name in table.column_names}
         joined = add_missing_columns(columns, contract, self._read, Gathered())  # the encoding tells of them
         feeds = self._engine.encode(joined, misfits)
         keys = {key.name: _key(columns[key.name], key.name, misfits) for key in contract.keys if key.name in columns}
@@ -148,7 +149,12 @@ class _Scorer:
         return feeds, pa.table(keys | self._engine.flat(outputs))
 
 
-def _key(column: pa.ChunkedArray, name: str, misfits: Gathered) -> pa.ChunkedArray | pa.Array:
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array; numpy reads it without a copy where its kind allows that."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _key(column: pa.Array, name: str, misfits: Gathered) -> pa.Array:
     """A key as text, "" where it is missing."""
     if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
         return column.cast(pa.string()).fill_null("")
@@ -185,11 +191,11 @@ def _cut(batches: Iterator[pa.Table], rows: int, size: int) -> Iterator[pa.Table
         yield pa.concat_tables(waiting)
 
 
-def _identity(engine: Engine, source: Path, tables: Path, rows: int, size: int) -> dict[str, Any]:
-    """What the finished parts depend on."""
+def _identity(engine: Engine, source: Path, feature_tables: Path | None, rows: int, size: int) -> dict[str, Any]:
+    """What the finished parts depend on. The servable's own feature tables are part of its digest."""
     names = {column.source.table for column in engine.contract.inputs if column.source is not None}
-    read = [source, *(tables / f"{name}.parquet" for name in sorted(names))]
-    stamps = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in read if path.is_file()]
+    others = [feature_tables / f"{name}.parquet" for name in sorted(names)] if feature_tables else []
+    stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in (source, *others) if f.is_file()]
     return {"format": FORMAT, "servable": engine.digest, "files": stamps, "rows": rows, "part_rows": size}
 
 
@@ -202,7 +208,7 @@ def _greet(parts: Parts, target: Path) -> None:
 
 
 def _publish(parts: Parts, files: Files, done: Counts) -> None:
-    """Rejects and output appear, in this order, and then the parts go: a kill in between is mended by another run."""
+    """Rejects and output appear, in this order; the parts go later, so that a kill in between can be mended."""
     output = parts.folder / f"output{files.target.suffix}"
     if done.scored:
         parts.join(SCORED, output, files.target.suffix)
@@ -215,4 +221,3 @@ def _publish(parts: Parts, files: Files, done: Counts) -> None:
     if done.scored:
         with writing(files.target):
             output.replace(files.target)
-    parts.clear()

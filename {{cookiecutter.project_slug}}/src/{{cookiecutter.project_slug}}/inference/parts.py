@@ -75,7 +75,8 @@ class Parts:
     def of(cls, target: Path, identity: Mapping[str, Any]) -> Iterator[Self]:
         """The parts of one output: those that are finished of the same work; those of another are dropped.
 
-        The folder goes where the input is at fault or nothing is finished, and stays where the machine is.
+        The folder goes when the block succeeds, when the input is at fault, and when nothing is finished; it stays
+        when the machine is at fault or somebody interrupts.
 
         Args:
             target: the output.
@@ -90,13 +91,11 @@ class Parts:
             parts._resume(json.dumps(identity))
             try:
                 yield parts
-            except UserError as error:
-                if not isinstance(error, WriteError):
+            except BaseException as error:
+                if not parts.counts or (isinstance(error, UserError) and not isinstance(error, WriteError)):
                     parts.clear()
                 raise
-            finally:
-                if not parts.counts:
-                    parts.clear()
+            parts.clear()
 
     def add(self, part: Part) -> None:
         """Keep the next part.

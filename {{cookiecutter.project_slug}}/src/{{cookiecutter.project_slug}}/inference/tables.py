@@ -1,7 +1,7 @@
 """CSV and Parquet files, read and written part by part. A CSV file's cells stay text: the wire encoding reads them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +17,16 @@ BLOCK = 4 * 1024 * 1024
 PARQUET = (".parquet", ".pq")
 
 
-def read_batches(path: Path, rows: int, start: int = 0, *, called: object = None) -> Iterator[pa.Table]:
-    """The table from row `start` on in parts, so that memory stays flat.
+def read_batches(
+    path: Path, rows: int, start: int = 0, texts: Collection[str] = (), *, called: object = None
+) -> Iterator[pa.Table]:
+    """The table from row `start` on in parts of at most `rows` rows, so that memory stays flat.
 
     Args:
-        path: the file.
-        rows: of a part, at most.
-        start: rows that are left out.
+        path: a .csv or .parquet file.
+        rows: of a part.
+        start: rows at the beginning that are left out.
+        texts: columns that may come as Arrow dictionaries, which is faster for text with few distinct values.
         called: what errors call the file, where `path` is a copy that its owner does not know.
 
     Raises:
@@ -36,7 +39,7 @@ def read_batches(path: Path, rows: int, start: int = 0, *, called: object = None
         if path.suffix == ".csv":
             yield from _without(start, _csv(path, rows, name))
         elif path.suffix in PARQUET:
-            yield from _parquet(path, rows, start, name)
+            yield from _parquet(path, rows, start, texts, name)
         else:
             raise UserError(f"{name} is neither .csv nor .parquet")
     except (pa.ArrowException, UnicodeDecodeError) as error:
@@ -69,9 +72,11 @@ def _csv(path: Path, rows: int, name: object) -> Iterator[pa.Table]:
                 yield whole.slice(start, rows)
 
 
-def _parquet(path: Path, rows: int, start: int, name: object) -> Iterator[pa.Table]:
-    with pyarrow.parquet.ParquetFile(path) as file:
-        _check_names(name, file.schema_arrow.names)
+def _parquet(path: Path, rows: int, start: int, texts: Collection[str], name: object) -> Iterator[pa.Table]:
+    schema = pyarrow.parquet.read_schema(path)
+    _check_names(name, schema.names)
+    texts = [text for text in texts if text in schema.names and pa.types.is_string(schema.field(text).type)]
+    with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
         groups: list[int] = []
         left_out = 0
         for group in range(file.num_row_groups):
@@ -120,9 +125,12 @@ class Writer:
         if self._csv:
             part = _flat(part)
         if self._writer is None:
-            kind = pyarrow.csv.CSVWriter if self._csv else pyarrow.parquet.ParquetWriter
-            self._writer = kind(self._file, part.schema)
+            self._writer = pyarrow.csv.CSVWriter(self._file, part.schema) if self._csv else self._parquet(part.schema)
         self._writer.write_table(part)
+
+    def _parquet(self, schema: pa.Schema) -> pyarrow.parquet.ParquetWriter:
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]  # numbers seldom repeat
+        return pyarrow.parquet.ParquetWriter(self._file, schema, use_dictionary=texts)
 
     def close(self) -> None:
         """Finish the file."""

@@ -29,7 +29,8 @@ class Unusual:
             counts[name] = int(np.count_nonzero((feeds[name] < low) | (feeds[name] > high)))
         for name, levels in self._levels.items():
             values = feeds[name].reshape(-1).tolist()
-            counts[name] = len(values) - sum(map(levels.__contains__, values))
+            if not levels.issuperset(values):
+                counts[name] = sum(value not in levels for value in values)
         return {name: count for name, count in counts.items() if count}
 
 

@@ -19,7 +19,8 @@ NEEDED = {
 _PLAIN: dict[str, set[type]] = {"number": {float, int}, "time": {float, int}, "integer": {int}}
 """Types of cells that need no look of their own."""
 
-
+Encoded = tuple[np.ndarray, np.ndarray | None]
+"""float64 or text `[N]`, and a mask of the cells that do not fit, which are read as missing; None: all fit."""
 _NO_LIST = (str, bytes, bytearray, dict, set, frozenset)
 """What has a length, and whose parts are no values in an order."""
 
@@ -64,15 +65,14 @@ def encode_column(
         values, codes = _distinct(values) if width == 1 else (_exact(values), None)
     cells, skipped = _cells(values, column, misfits)
     array, bad = _texts(cells, tokens) if kind == "category" else _floats(cells, kind, tokens)
-    gaps = np.zeros(len(array), bool)
-    if not column.get("missing", True):
-        gaps = (array == "" if kind == "category" else np.isnan(array)) & ~bad
+    gaps = None if column.get("missing", True) else array == "" if kind == "category" else np.isnan(array)
     if codes is not None:
-        array = array[codes]
-        cells, bad, gaps = (cells[codes], bad[codes], gaps[codes]) if bad.any() or gaps.any() else (cells, bad, gaps)
-    if bad.any():
+        array, cells = array[codes], cells if bad is None else cells[codes]
+        bad, gaps = (None if mask is None else mask[codes] for mask in (bad, gaps))
+    if bad is not None:
         _tell(misfits, column, NEEDED[kind], cells, bad)
-    if gaps.any():
+        gaps = None if gaps is None else gaps & ~bad
+    if gaps is not None and gaps.any():
         for row in np.unique(np.flatnonzero(gaps) // width).tolist():
             if row not in skipped:
                 misfits.add(row, f"column {column['name']!r} may not be missing, row {misfits.first + row}")
@@ -103,7 +103,8 @@ def encode_key(values: Any, name: str, misfits: Misfits = STRICT) -> np.ndarray:
     column = {"name": name}
     flat, _ = _cells(_exact(values), column, misfits)
     texts, bad = _texts(flat, frozenset(), verbatim=True)
-    _tell(misfits, column, NEEDED["category"], flat, bad)
+    if bad is not None:
+        _tell(misfits, column, NEEDED["category"], flat, bad)
     return texts
 
 
@@ -191,38 +192,56 @@ def _unwrapped(array: np.ndarray) -> np.ndarray:
     return flat
 
 
-def _texts(array: np.ndarray, tokens: frozenset[str] | set[str], *, verbatim: bool = False) -> tuple[np.ndarray, ...]:
-    """Text `[N]`, and which cells are none."""
-    out, bad = np.empty(len(array), object), np.zeros(len(array), bool)
+def _texts(array: np.ndarray, tokens: frozenset[str] | set[str], *, verbatim: bool = False) -> Encoded:
+    out, bad = np.empty(len(array), object), []
     for row, value in enumerate(array):
         try:
             text = "" if is_missing(value) else value if verbatim and isinstance(value, str) else as_text(value)
         except (TypeError, ValueError, ArithmeticError):
-            text, bad[row] = "", True
+            text = ""
+            bad.append(row)
         out[row] = "" if text in tokens else text
-    return out, bad
+    return out, _mask(bad, len(array))
 
 
-def _floats(array: np.ndarray, kind: str, tokens: frozenset[str] | set[str]) -> tuple[np.ndarray, ...]:
-    """float64 `[N]`, and which cells do not fit the kind."""
-    bad = np.zeros(len(array), bool)
+def _floats(array: np.ndarray, kind: str, tokens: frozenset[str] | set[str]) -> Encoded:
+    bad = None
     if array.dtype.kind in "iuf" or (array.dtype.kind == "b" and kind == "boolean"):
-        out = array.astype(np.float64)
+        out = array.astype(np.float64, copy=False)
     elif array.dtype.kind == "M" and kind == "time":
         out = np.where(np.isnat(array), np.nan, array.astype("datetime64[us]").astype(np.int64) / 1e6)
     else:
-        read: Callable[[Any], float] = {"time": as_seconds, "boolean": as_boolean}.get(kind, as_number)
-        out = np.full(len(array), np.nan)
-        for row, value in enumerate(array):
-            try:
-                if not (is_missing(value) or (isinstance(value, str) and value.strip() in tokens)):
-                    out[row] = read(value)
-            except (TypeError, ValueError, ArithmeticError):
-                bad[row] = True
-    bad |= np.isinf(out)
+        out, bad = _read_floats(array, kind, tokens)
+    finite = np.isfinite(out)
     if kind == "integer":
-        bad |= ~np.isnan(out) & (out != np.floor(out))
+        wrong = finite & (out != np.floor(out))
     elif kind == "boolean":
-        bad |= ~np.isnan(out) & (out != 0.0) & (out != 1.0)
-    out[bad] = np.nan
+        wrong = finite & (out != 0.0) & (out != 1.0)
+    elif finite.all():
+        return out, bad
+    else:
+        wrong = np.zeros(len(out), bool)
+    wrong |= np.isinf(out)
+    if wrong.any():
+        out, bad = np.where(wrong, np.nan, out), wrong if bad is None else wrong | bad
     return out, bad
+
+
+def _read_floats(array: np.ndarray, kind: str, tokens: frozenset[str] | set[str]) -> Encoded:
+    read: Callable[[Any], float] = {"time": as_seconds, "boolean": as_boolean}.get(kind, as_number)
+    out, bad = np.full(len(array), np.nan), []
+    for row, value in enumerate(array):
+        try:
+            if not (is_missing(value) or (isinstance(value, str) and value.strip() in tokens)):
+                out[row] = read(value)
+        except (TypeError, ValueError, ArithmeticError):
+            bad.append(row)
+    return out, _mask(bad, len(array))
+
+
+def _mask(rows: list[int], count: int) -> np.ndarray | None:
+    if not rows:
+        return None
+    mask = np.zeros(count, bool)
+    mask[rows] = True
+    return mask
