@@ -505,6 +505,7 @@ def test_frames_and_arrays_through_the_encoding(rows: Any, container: str) -> No
         else:
             try:
                 held[name] = pa.array(values, from_pandas=True)
+                held[name].to_pylist()  # Arrow holds dates that Python does not
             except (pa.ArrowException, OverflowError, TypeError, ValueError):
                 held[name] = values  # Arrow has no type that holds them together
         cells[name] = held[name].to_pylist() if isinstance(held[name], pa.Array) else values
