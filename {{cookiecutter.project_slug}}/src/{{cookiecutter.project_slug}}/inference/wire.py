@@ -21,7 +21,10 @@ from typing import Any
 import numpy as np
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_PLAIN: dict[str, set[type]] = {"number": {float, int}, "time": {float, int}, "integer": {int}}
+_PLAIN: dict[str, set[type]] = {
+    "number": {float, int}, "time": {float, int}, "integer": {int}, "boolean": {bool}, "category": {str},
+}  # fmt: skip
+"""Types of a column's cells that need no second look."""
 _INTEGRAL = re.compile(r"-?\d+\.0+", re.ASCII)
 
 
@@ -48,7 +51,7 @@ def encode(columns: Any, contract: Mapping[str, Any]) -> dict[str, np.ndarray]:
         raise InputError(f"missing column{'s' if len(absent) > 1 else ''}: {', '.join(map(repr, absent))}")
     tokens = frozenset(contract["missing_tokens"])
     feeds: dict[str, np.ndarray] = {}
-    at_once, rows = _at_once(columns, wanted), None
+    at_once, rows = _at_once(columns, wanted, tokens), None
     for column in wanted:
         name = column["name"]
         array = at_once[name] if name in at_once else encode_column(columns[name], column, tokens)
@@ -101,23 +104,38 @@ def _cells(values: Any, name: str, width: int) -> np.ndarray:
     return table
 
 
-def _at_once(columns: Any, wanted: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The columns that are lists of nothing but numbers, as JSON gives them, in one conversion of a tenth of the time.
+def _at_once(columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str] | set[str]) -> dict[str, np.ndarray]:
+    """The columns that are lists of nothing but numbers or nothing but text, as JSON gives them, in a tenth of the time.
 
-    What is odd in any way is left to `encode_column`, which says what is wrong with it.
+    What is missing or odd in any way is left to `encode_column`, which says what is wrong with it.
     """
-    plain = {}
+    numbers, feeds = {}, {}
     for column in wanted if type(columns) is dict else ():
-        values, types = columns[column["name"]], _PLAIN.get(column["kind"])
-        if types and type(values) is list and column.get("width", 1) == 1 and types.issuperset(map(type, values)):
-            plain[column["name"]] = values
+        name, values = column["name"], columns[column["name"]]
+        if type(values) is not list or column.get("width", 1) != 1:
+            continue
+        if not _PLAIN[column["kind"]].issuperset(map(type, values)):
+            continue
+        if column["kind"] != "category":
+            numbers[name] = values
+        else:
+            texts = _texts_at_once(values)
+            if tokens.isdisjoint(texts) and "" not in texts:
+                feeds[name] = np.array(texts, object).reshape(-1, 1)
     try:
-        block = np.array(list(plain.values()), np.float64)
+        block = np.array(list(numbers.values()), np.float64)
     except (OverflowError, ValueError):  # an integer beyond float64, columns of different lengths
-        return {}
-    if not np.isfinite(block).all():
-        return {}
-    return {name: row.reshape(-1, 1) for name, row in zip(plain, block, strict=True)}
+        return feeds
+    if np.isfinite(block).all():
+        feeds.update((name, row.reshape(-1, 1)) for name, row in zip(numbers, block, strict=True))
+    return feeds
+
+
+def _texts_at_once(values: list[str]) -> list[str]:
+    try:
+        return [_text(value) for value in values]
+    except ValueError:  # half of a surrogate pair
+        return [""]
 
 
 def _exact(values: Any) -> Any:
@@ -313,7 +331,7 @@ class Servable:
         Raises:
             InputError: a row has no finite prediction: an input is far beyond what float32 holds.
         """
-        answers = dict(zip(self.outputs, self.session.run(None, dict(feeds)), strict=True))
+        answers = dict(zip(self.outputs, self.session.run(self.outputs, dict(feeds)), strict=True))
         for name, array in answers.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 row = int(np.isfinite(array).all(axis=1).argmin())
