@@ -8,6 +8,7 @@ process of its own (`peers/load.py`).
 import argparse
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -42,7 +43,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: Sequence[str], ready: str, cwd: Path | None = None, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: Sequence[str], ready: str, cwd: Path | None = None, **extra: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """A server that answers at the address `ready`; its log is a file."""
     with Path("server.log").open("ab") as log:
         running = subprocess.Popen(command, cwd=cwd, env=os.environ | extra, stdout=log, stderr=log)
@@ -73,7 +76,9 @@ def product(port: int, *overrides: str, python: str = sys.executable) -> Iterato
         yield running
 
 
-def load(port: int, seconds: float, connections: int = CONNECTIONS, path: str = "/predict", **more: str) -> dict[str, Any]:
+def load(
+    port: int, seconds: float, connections: int = CONNECTIONS, path: str = "/predict", **more: str
+) -> dict[str, Any]:
     """What `peers/load.py` found; anything but 200 and 503 ends the benchmark."""
     body = {"dataframe_records" if path == "/invocations" else "records": [RECORD]}
     file = Path(f"body{path.replace('/', '-')}.json")
@@ -101,7 +106,15 @@ def throughput(graph: Path, seconds: float, rounds: int) -> None:
     inline, pool, bare, mlflow = (free_port() for _ in range(4))
     binaries = str(Path(sys.executable).parent)
     uvicorn = [sys.executable, "-m", "uvicorn", "bare:app", "--port", str(bare), "--no-access-log"]
-    serve = [f"{binaries}/mlflow", "models", "serve", "--model-uri", "models:/benchmarked@dev", "--env-manager", "local"]
+    serve = [
+        f"{binaries}/mlflow",
+        "models",
+        "serve",
+        "--model-uri",
+        "models:/benchmarked@dev",
+        "--env-manager",
+        "local",
+    ]
     with (
         product(inline, "serving.inline_ms=1000"),
         product(pool, "serving.inline_ms=0"),
@@ -193,9 +206,7 @@ def overload(seconds: float, rounds: int) -> None:
 
 def resident() -> None:
     """Memory of the service in an environment that can only serve, after requests."""
-    from uv import find_uv_bin
-
-    uv, wheels = find_uv_bin(), os.environ.get("PIP_FIND_LINKS")
+    uv, wheels = str(shutil.which("uv")), os.environ.get("PIP_FIND_LINKS")
     sources = {"UV_NO_SOURCES": "1", "UV_FIND_LINKS": wheels} if wheels else {}
     with TemporaryDirectory() as name:
         python = f"{name}/venv/bin/python"
@@ -241,6 +252,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4, help="of one run of the load (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", default=["throughput", "swaps", "overload", "resident"], help="of all four")
+    parser.add_argument(
+        "--only", nargs="+", default=["throughput", "swaps", "overload", "resident"], help="of all four"
+    )
     options = parser.parse_args()
     in_project(lambda: main(options.seconds, options.rounds, options.only))
