@@ -192,15 +192,15 @@ def overload(seconds: float, rounds: int) -> None:
             for times, kept in found.items():
                 kept.append(load(port, seconds, CONNECTIONS * times))
     at, over = ([one["p99"] for one in found[times]] for times in (1, 10))
-    times = ratio(over, at)
+    slower = ratio(over, at)
     shares = [one["statuses"].get("503", 0) / sum(one["statuses"].values()) for one in found[10]]
     refused = [one["refused_p50"] or 0.0 for one in found[10]]
     row(
         f"overload, {10 * CONNECTIONS} connections for {CONNECTIONS} places: p99 of accepted requests, ms",
         median(over, 1),
         "≤ 3 × that at capacity",
-        times <= 3,
-        f"{times:.1f} × {median(at, 1)}; {statistics.median(shares):.0%} refused, in {median(refused, 1)} ms",
+        slower <= 3,
+        f"{slower:.1f} × {median(at, 1)}; {statistics.median(shares):.0%} refused, in {median(refused, 1)} ms",
     )
 
 

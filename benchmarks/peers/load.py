@@ -1,7 +1,7 @@
 """Asks a server the same question over and over on many connections, and prints what came of it as JSON.
 
-A process of its own on raw sockets, so that it costs less than what it measures: a request is bytes made beforehand, and
-of an answer only the status, the length and, where asked, the version and the predictions are read.
+A process of its own on raw sockets, so that it costs less than what it measures: a request is bytes made beforehand,
+and of an answer only the status, the length and, where asked, the version and the predictions are read.
 """
 
 import argparse
@@ -26,6 +26,7 @@ class Client(asyncio.Protocol):
         request: head and body.
         until: `time.perf_counter()` at which to stop.
         found: what all clients found, together.
+
     """
 
     def __init__(self, request: bytes, until: float, found: "Found") -> None:
@@ -34,14 +35,17 @@ class Client(asyncio.Protocol):
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
+        """Ask for the first time."""
         self.transport = transport
         self.ask()
 
     def ask(self) -> None:
+        """Send the request."""
         self.begin = time.perf_counter()
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
+        """Note an answer that is whole, and ask again."""
         self.buffer += data
         head = self.buffer.find(b"\r\n\r\n")
         length = LENGTH.search(self.buffer, 0, head + 2) if head >= 0 else None
@@ -56,7 +60,8 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
             self.transport.close()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        """A connection that ends before its answer is counted as lost."""
         if not self.done.done():
             self.found.statuses["lost"] += 1
             self.done.set_result(None)
@@ -74,6 +79,7 @@ class Found:
         self.wrong = 0
 
     def answer(self, status: bytes, body: bytes, seconds: float) -> None:
+        """Note one answer."""
         self.statuses[status.decode()] += 1
         if status != b"200":
             self.refused.append(seconds)
