@@ -184,23 +184,25 @@ def metric(port: int, name: str) -> float:
 
 
 def overload(seconds: float, rounds: int) -> None:
-    """As many connections as places, and ten times as many, in turns."""
+    """As many connections as places, and ten times as many that do and do not wait as they are told, in turns."""
     port = free_port()
-    found: dict[int, list[dict[str, Any]]] = {1: [], 10: []}
+    crowd = 10 * CONNECTIONS
     with product(port, f"serving.max_in_flight={CONNECTIONS}"):
-        for _ in range(rounds):
-            for times, kept in found.items():
-                kept.append(load(port, seconds, CONNECTIONS * times))
-    at, over = ([one["p99"] for one in found[times]] for times in (1, 10))
-    slower = ratio(over, at)
-    shares = [one["statuses"].get("503", 0) / sum(one["statuses"].values()) for one in found[10]]
-    refused = [one["refused_p50"] or 0.0 for one in found[10]]
+        found = [
+            (load(port, seconds), load(port, seconds, crowd, patient=""), load(port, seconds, crowd))
+            for _ in range(rounds + 1)
+        ][1:]
+    at, patient, hasty = ([one["p99"] for one in column] for column in zip(*found, strict=True))
+    slower = ratio(patient, at)
+    refused = [one["refused_p50"] or 0.0 for _, one, _ in found]
+    share = statistics.median(one["statuses"].get("503", 0) / sum(one["statuses"].values()) for _, _, one in found)
     row(
-        f"overload, {10 * CONNECTIONS} connections for {CONNECTIONS} places: p99 of accepted requests, ms",
-        median(over, 1),
+        f"overload, {crowd} connections for {CONNECTIONS} places, Retry-After heeded: p99 of accepted requests, ms",
+        median(patient, 1),
         "≤ 3 × that at capacity",
         slower <= 3,
-        f"{slower:.1f} × {median(at, 1)}; {statistics.median(shares):.0%} refused, in {median(refused, 1)} ms",
+        f"{slower:.1f} × {median(at, 1)}, refused in {median(refused, 1)} ms; {ratio(hasty, at):.1f} × where all ask "
+        f"again at once ({share:.0%} refused)",
     )
 
 
