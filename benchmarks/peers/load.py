@@ -1,7 +1,7 @@
 """Asks a server the same question over and over on many connections, and prints what came of it as JSON.
 
-A process of its own on raw sockets, so that it costs less than what it measures: a request is bytes made beforehand, and
-of an answer only the status, the length and, where asked, the version and the predictions are read.
+A process of its own on raw sockets, so that it costs less than what it measures: a request is bytes made beforehand,
+and of an answer only the status, the length and, where asked, the version and the predictions are read.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any
 import uvloop
 
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+AFTER = re.compile(rb"\r\nretry-after: (\d+)\r\n", re.IGNORECASE)
 VERSION = re.compile(rb'"version":"(\d+)"')
 
 
@@ -26,22 +27,27 @@ class Client(asyncio.Protocol):
         request: head and body.
         until: `time.perf_counter()` at which to stop.
         found: what all clients found, together.
+        patient: whether it waits as long as Retry-After says.
+
     """
 
-    def __init__(self, request: bytes, until: float, found: "Found") -> None:
-        self.request, self.until, self.found = request, until, found
+    def __init__(self, request: bytes, until: float, found: "Found", patient: bool) -> None:
+        self.request, self.until, self.found, self.patient = request, until, found, patient
         self.buffer, self.begin = b"", 0.0
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
+        """Ask for the first time."""
         self.transport = transport
         self.ask()
 
     def ask(self) -> None:
+        """Send the request."""
         self.begin = time.perf_counter()
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
+        """Note an answer that is whole, and ask again."""
         self.buffer += data
         head = self.buffer.find(b"\r\n\r\n")
         length = LENGTH.search(self.buffer, 0, head + 2) if head >= 0 else None
@@ -49,14 +55,18 @@ class Client(asyncio.Protocol):
             return
         now = time.perf_counter()
         self.found.answer(self.buffer[9:12], self.buffer[head + 4 :], now - self.begin)
-        self.buffer = b""
-        if now < self.until:
+        later = AFTER.search(self.buffer, 0, head + 2) if self.patient else None
+        wait, self.buffer = float(later[1]) if later else 0.0, b""
+        if now + wait < self.until and wait:
+            asyncio.get_running_loop().call_later(wait, self.ask)
+        elif now + wait < self.until:
             self.ask()
         else:
             self.done.set_result(None)
             self.transport.close()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
+        """A connection that ends before its answer is counted as lost."""
         if not self.done.done():
             self.found.statuses["lost"] += 1
             self.done.set_result(None)
@@ -74,6 +84,7 @@ class Found:
         self.wrong = 0
 
     def answer(self, status: bytes, body: bytes, seconds: float) -> None:
+        """Note one answer."""
         self.statuses[status.decode()] += 1
         if status != b"200":
             self.refused.append(seconds)
@@ -104,7 +115,9 @@ async def main(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(options.connections):
-        _, client = await loop.create_connection(lambda: Client(request, until, found), "127.0.0.1", options.port)
+        _, client = await loop.create_connection(
+            lambda: Client(request, until, found, options.patient), "127.0.0.1", options.port
+        )
         clients.append(client.done)
     await asyncio.gather(*clients)
     seconds, cpu = time.perf_counter() - begin, time.process_time()
@@ -129,5 +142,6 @@ if __name__ == "__main__":
     parser.add_argument("--path", default="/predict")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--patient", action="store_true", help="wait as long as Retry-After says")
     parser.add_argument("--answers", default="{}", help="what an answer of each version must hold, as JSON")
     uvloop.run(main(parser.parse_args()))

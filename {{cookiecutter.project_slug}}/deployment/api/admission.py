@@ -1,7 +1,9 @@
 """Limits before a request is worked on: bytes, time to arrive, and how many at a time."""
 
 import asyncio
-from collections.abc import Mapping
+import types
+from collections.abc import Coroutine, Generator, Mapping
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -36,9 +38,15 @@ class Admission:
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._bytes:
             raise self._too_long()
+        receiving = self._received(receive)
+        try:
+            waiting = receiving.send(None)  # most bodies are here with their head, and need no clock
+        except StopIteration as received:
+            body: bytes = received.value
+            return body
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._received(receive)
+                return await _resumed(receiving, waiting)
         except TimeoutError:
             detail = f"the body did not arrive within {self._seconds:g} s: send it faster, or less of it"
             raise RefusedRequestError(408, detail, "slow", connection="close") from None
@@ -62,6 +70,7 @@ class Admission:
             raise RefusedRequestError(503, detail, "full", retry_after=self._wait)
 
     async def _received(self, receive: Receive) -> bytes:
+        """Every chunk until the last."""
         chunks, length, more = [], 0, True
         while more:
             message = await receive()
@@ -77,3 +86,14 @@ class Admission:
     def _too_long(self, **headers: str) -> RefusedRequestError:
         detail = f"the body has more than {self._bytes} bytes: send fewer rows at a time"
         return RefusedRequestError(413, detail, "bytes", **headers)
+
+
+@types.coroutine
+def _resumed(begun: Coroutine[Any, Any, bytes], waiting: Any) -> Generator[Any, Any, bytes]:
+    """Go on with a coroutine that was begun by hand and waits for `waiting`."""
+    try:
+        yield waiting
+        body: bytes = yield from begun
+        return body
+    finally:
+        begun.close()

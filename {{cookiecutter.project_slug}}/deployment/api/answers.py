@@ -38,7 +38,9 @@ def by_column(outputs: Mapping[str, np.ndarray], contract: Contract) -> dict[str
 
 
 def _classes(contract: Contract) -> dict[str, list[str]]:
-    return {target.probabilities: [str(label) for label in target.classes or ()] for target in contract.targets}
+    return {
+        target.probabilities: [str(label) for label in target.classes] for target in contract.targets if target.classes
+    }
 
 
 def _column(array: np.ndarray, classes: list[str] | None) -> Any:

@@ -158,6 +158,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.watch.end()
     app.pool.close()
+    app.gate.flush()
 
 
 async def model(request: Request) -> Response:

@@ -40,6 +40,8 @@ class Bodies:
 
     def __init__(self, contract: Contract) -> None:
         self._fields = {f"c{position}": column for position, column in enumerate(contract.columns)}
+        self._inputs = [(field, column) for field, column in self._fields.items() if column.role != "key"]
+        self._keys = [(field, column) for field, column in self._fields.items() if column.role == "key"]
         self._by_name = {column.name: column for column in contract.columns}
         self.record = self._model("Record", cells.cell_type)
         self.table = self._model("Columns", lambda column: _many(cells.cell_type(column)))
@@ -65,14 +67,32 @@ class Bodies:
             has = "both records and columns" if given else "neither records nor columns"
             raise InputError(f"the body has {has}: send {refusals.SHAPE}")
         if "records" in given:
-            named = set().union(*(record.model_fields_set for record in body.records))
-            records = [vars(record) for record in body.records]
-            return self._rows(
-                {field: [row[field] for row in records] for field in named}, len(records), by_column=False
-            )
-        named = body.columns.model_fields_set
-        table = {field: getattr(body.columns, field) for field in self._fields if field in named}
-        return self._rows(table, self._count(table), by_column=True)
+            return self._from_records(body.records)
+        return self._from_table(body.columns)
+
+    def _from_records(self, given: list[BaseModel]) -> Rows:
+        records = [vars(record) for record in given]  # a field that was left out is None here
+        columns = {}
+        for field, column in self._inputs:
+            values = [record[field] for record in records]
+            columns[column.name] = values if column.width == 1 else _wide(values, column)
+        keys = {
+            column.name: [record[field] for record in records]
+            for field, column in self._keys
+            if any(field in record.model_fields_set for record in given)
+        }
+        return Rows(columns, keys, len(records), by_column=False)
+
+    def _from_table(self, given: BaseModel) -> Rows:
+        named = given.model_fields_set
+        table = {field: getattr(given, field) for field in self._fields if field in named}
+        count = self._count(table)
+        columns = {}
+        for field, column in self._inputs:
+            values = table.get(field) or [None] * count
+            columns[column.name] = values if column.width == 1 else _wide(values, column)
+        keys = {column.name: table[field] for field, column in self._keys if field in table}
+        return Rows(columns, keys, count, by_column=True)
 
     def _model(self, model: str, type_of: Any) -> type[BaseModel]:
         fields: dict[str, Any] = {}
@@ -89,16 +109,6 @@ class Bodies:
             if count != counts[first]:
                 raise InputError(f"column {name!r} has {count} rows, column {first!r} has {counts[first]}")
         return counts.get(first, 0)
-
-    def _rows(self, table: dict[str, list[Any]], count: int, *, by_column: bool) -> Rows:
-        columns, keys = {}, {}
-        for field, column in self._fields.items():
-            if column.role != "key":
-                values = table.get(field) or [None] * count
-                columns[column.name] = values if column.width == 1 else _wide(values, column)
-            elif field in table:
-                keys[column.name] = table[field]
-        return Rows(columns, keys, count, by_column)
 
 
 def _many(one: Any) -> Any:

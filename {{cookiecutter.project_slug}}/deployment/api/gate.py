@@ -23,6 +23,8 @@ Handler = Callable[[bytes, Exchange], Awaitable[bytes]]
 FAILED = "the service failed: its log holds the reason under this request id"
 GONE = 499
 """The status, in log and metrics alone, of a request whose client left before it was answered."""
+FLUSH_SECONDS = 0.05
+"""The longest that a JSON line of the access log waits for others."""
 BUSY_SECONDS = 1.0
 """Between two log lines on requests that found no place: they come by the thousand and must stay cheap."""
 _JSON = (b"content-type", JSON.encode())
@@ -129,11 +131,12 @@ class Gate:
             logger="access", method=method, path=path, status=status, ms=ms, rows=exchange.rows,
             version=exchange.version, request_id=exchange.request_id,
         )  # fmt: skip
-        if waits and not self._flushing:  # once for all requests of this turn of the loop
+        if waits and not self._flushing:  # one write for many lines
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the log lines that wait."""
         self._flushing = False
         flush_events()
 

@@ -134,6 +134,7 @@ class Registry(Protocol):
         """The version that `models:/<name>@<alias>` or `models:/<name>/<version>` means.
 
         Raises:
+            UnreachableError: the registry does not answer.
             UserError: there is none, or the reference is malformed.
         """
         ...
@@ -151,7 +152,12 @@ class Registry(Protocol):
         ...
 
     def download(self, version: Version) -> Path:
-        """The version's servable as a directory."""
+        """The version's servable as a directory.
+
+        Raises:
+            UnreachableError: the registry does not answer.
+            UserError: its files cannot be had.
+        """
         ...
 
     def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:

@@ -94,9 +94,9 @@ def test_log_lines_as_json(folder: Path, capsys: pytest.CaptureFixture[str], mon
 
     configure(LoggingConfig(level="INFO", format="json", file=None))
     try:
-        asked = client(folder)
-        monkeypatch.setattr(served.Served, "respond", lambda *_: 1 / 0)
-        asked.post("/predict", json=BODY, headers={"X-Request-ID": "seven"})
+        with client(folder) as asked:
+            monkeypatch.setattr(served.Served, "respond", lambda *_: 1 / 0)
+            asked.post("/predict", json=BODY, headers={"X-Request-ID": "seven"})
         lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     finally:
         configure(LoggingConfig(level="INFO", format="console", file=None))

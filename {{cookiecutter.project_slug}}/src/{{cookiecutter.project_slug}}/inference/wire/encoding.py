@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .plain import at_once
 from .values import STRICT, InputError, Misfits, as_boolean, as_number, as_seconds, as_text, is_missing, shown
 
 NEEDED = {
@@ -16,9 +17,6 @@ NEEDED = {
     "category": "text",
 }
 """What a column of each kind must be."""
-_PLAIN: dict[str, set[type]] = {"number": {float, int}, "time": {float, int}, "integer": {int}}
-"""Types of cells that need no look of their own."""
-
 Encoded = tuple[np.ndarray, np.ndarray | None]
 """float64 or text `[N]`, and a mask of the cells that do not fit, which are read as missing; None: all fit."""
 _NO_LIST = (str, bytes, bytearray, dict, set, frozenset)
@@ -45,10 +43,10 @@ def encode(columns: Any, contract: Mapping[str, Any], misfits: Misfits = STRICT)
         raise InputError(f"missing column{'s' if len(absent) > 1 else ''}: {', '.join(map(repr, absent))}")
     tokens = frozenset(contract["missing_tokens"])
     feeds: dict[str, np.ndarray] = {}
-    at_once, rows = _at_once(columns, wanted), None
+    plain, rows = at_once(columns, wanted, tokens), None
     for column in wanted:
         name = column["name"]
-        array = at_once[name] if name in at_once else encode_column(columns[name], column, tokens, misfits)
+        array = plain[name] if name in plain else encode_column(columns[name], column, tokens, misfits)
         feeds[name] = array
         rows = len(array) if rows is None else rows
         if len(array) != rows:
@@ -77,25 +75,6 @@ def encode_column(
             if row not in skipped:
                 misfits.add(row, f"column {column['name']!r} may not be missing, row {misfits.first + row}")
     return array.reshape(-1, width)
-
-
-def _at_once(columns: Any, wanted: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The columns that are lists of nothing but numbers, as JSON gives them, in one conversion of a tenth of the time.
-
-    What is odd in any way is left to `encode_column`, which says what is wrong with it.
-    """
-    plain = {}
-    for column in wanted if type(columns) is dict else ():
-        values, types = columns[column["name"]], _PLAIN.get(column["kind"])
-        if types and type(values) is list and column.get("width", 1) == 1 and types.issuperset(map(type, values)):
-            plain[column["name"]] = values
-    try:
-        block = np.array(list(plain.values()), np.float64)
-    except (OverflowError, ValueError):  # an integer beyond float64, columns of different lengths
-        return {}
-    if not np.isfinite(block).all():
-        return {}
-    return {name: row.reshape(-1, 1) for name, row in zip(plain, block, strict=True)}
 
 
 def encode_key(values: Any, name: str, misfits: Misfits = STRICT) -> np.ndarray:
