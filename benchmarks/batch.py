@@ -70,6 +70,7 @@ def bare(session: "InferenceSession", source: Path, target: Path, rows: int) -> 
             scored = pa.table({"progression_prediction": prediction[:, 0]})
             writer = writer or pyarrow.parquet.ParquetWriter(target, scored.schema)
             writer.write_table(scored)
+    assert writer is not None, f"{source} has no rows"
     writer.close()
 
 

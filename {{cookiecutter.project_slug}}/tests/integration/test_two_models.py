@@ -57,7 +57,7 @@ def test_two_versions_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             path.name: path.read_bytes() for path in folder.glob("*.py")
         }
         loaded = [module for module in sys.modules if module.startswith(f"{name}.")]
-        assert sorted(loaded) == [f"{name}.{part}" for part in ("encoding", "servable", "values")]
+        assert sorted(loaded) == [f"{name}.{part}" for part in ("encoding", "plain", "servable", "values")]
 
 
 def test_the_code_is_shipped_without_what_lies_beside_it(tmp_path: Path) -> None:

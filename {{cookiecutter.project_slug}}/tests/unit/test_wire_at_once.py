@@ -57,7 +57,7 @@ def test_at_once_is_cell_by_cell(kinds: list[tuple[str, bool]], rows: int, data:
         ("category", ["\ud800"], False), ("category", ["a", 5], False),
     ],
 )  # fmt: skip
-def test_what_is_readat_once(kind: str, values: list[Any], taken: bool) -> None:
+def test_what_is_read_at_once(kind: str, values: list[Any], taken: bool) -> None:
     read = at_once({"c": values}, [{"name": "c", "kind": kind}], frozenset(MISSING_TOKENS))
     assert list(read) == (["c"] if taken else [])
 

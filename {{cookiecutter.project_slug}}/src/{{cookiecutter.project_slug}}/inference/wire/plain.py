@@ -18,9 +18,7 @@ PLAIN: dict[str, set[type]] = {
 """Types of a column's cells that need no second look."""
 
 
-def at_once(
-    columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str] | set[str]
-) -> dict[str, np.ndarray]:
+def at_once(columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str] | set[str]) -> dict[str, np.ndarray]:
     """The columns that are lists of numbers alone or of text alone, `[N, 1]`, in a tenth of the time.
 
     What is missing or odd in any way is left to `encode_column`, which says what is wrong with it.
