@@ -460,7 +460,7 @@ def test_rows_from_a_start_on(tmp_path):
 
 def test_reading_a_long_file_holds_on_to_nothing(tmp_path):
     path = tmp_path / "in.parquet"
-    table = pa.table({"x": pa.array(np.zeros(100_000, np.int8))})
+    table = pa.table({"x": np.random.default_rng(0).random(100_000)})
     with pyarrow.parquet.ParquetWriter(path, table.schema) as writer:
         for _ in range(30):
             writer.write_table(table)
@@ -469,4 +469,4 @@ def test_reading_a_long_file_holds_on_to_nothing(tmp_path):
         rows += part.num_rows
         held = max(held, pa.total_allocated_bytes() - before)
     assert rows == 3_000_000
-    assert held < 4_000_000
+    assert held < 8_000_000

@@ -79,7 +79,7 @@ def _parquet(path: Path, rows: int, start: int, texts: Collection[str]) -> Itera
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
             if start < size:
-                # over all groups at once, pyarrow 25 holds on to eight bytes of each row that it has read
+                # over all groups at once pyarrow 25 holds on to bytes that it has read
                 batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows, [group]))
                 yield from _without(start, batches)
             start = max(0, start - size)
