@@ -505,10 +505,10 @@ def test_frames_and_arrays_through_the_encoding(rows: Any, container: str) -> No
         else:
             try:
                 held[name] = pa.array(values, from_pandas=True)
-                held[name].to_pylist()  # Arrow holds dates that Python does not
+                values = held[name].to_pylist()
             except (pa.ArrowException, OverflowError, TypeError, ValueError):
-                held[name] = values  # Arrow has no type that holds them together
-        cells[name] = held[name].to_pylist() if isinstance(held[name], pa.Array) else values
+                held[name] = values  # Arrow has no type that holds them together, or Python none for what it made
+        cells[name] = values
         if isinstance(held[name], pa.Array) and name == "history":
             cells[name] = [
                 None if value is None else list(value) if hasattr(value, "__len__") else value for value in cells[name]

@@ -454,3 +454,19 @@ def test_rows_from_a_start_on(tmp_path):
     assert row_count(tmp_path / "in.parquet") == 100
     assert row_count(path) is None
     assert row_count(tmp_path / "absent.parquet") is None
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 is not enough")
+    assert row_count(tmp_path / "broken.parquet") is None
+
+
+def test_reading_a_long_file_holds_on_to_nothing(tmp_path):
+    path = tmp_path / "in.parquet"
+    table = pa.table({"x": np.random.default_rng(0).random(100_000)})
+    with pyarrow.parquet.ParquetWriter(path, table.schema) as writer:
+        for _ in range(30):
+            writer.write_table(table)
+    before, held, rows = pa.total_allocated_bytes(), 0, 0
+    for part in read_batches(path, 10_000):
+        rows += part.num_rows
+        held = max(held, pa.total_allocated_bytes() - before)
+    assert rows == 3_000_000
+    assert held < 8_000_000

@@ -186,7 +186,8 @@ def _cut(batches: Iterator[pa.Table], rows: int, size: int) -> Iterator[pa.Table
         while held >= (wanted := min(rows, left)):
             whole = pa.concat_tables(waiting)
             yield whole.slice(0, wanted)
-            waiting, held, left = [whole.slice(wanted)], held - wanted, left - wanted or size
+            held, left = held - wanted, left - wanted or size
+            waiting = [whole.slice(wanted)] if held else []
     if held:
         yield pa.concat_tables(waiting)
 

@@ -77,16 +77,13 @@ def _parquet(path: Path, rows: int, start: int, texts: Collection[str], name: ob
     _check_names(name, schema.names)
     texts = [text for text in texts if text in schema.names and pa.types.is_string(schema.field(text).type)]
     with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
-        groups: list[int] = []
-        left_out = 0
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
-            if not groups and left_out + size <= start:
-                left_out += size
-            else:
-                groups.append(group)
-        batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows, groups))
-        yield from _without(start - left_out, batches)
+            if start < size:
+                # over all groups at once pyarrow 25 holds on to bytes that it has read
+                batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows, [group]))
+                yield from _without(start, batches)
+            start = max(0, start - size)
 
 
 def _without(start: int, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
