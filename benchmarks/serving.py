@@ -77,18 +77,21 @@ def product(port: int, *overrides: str, python: str = sys.executable) -> Iterato
 
 
 def load(
-    port: int, seconds: float, connections: int = CONNECTIONS, path: str = "/predict", **more: str
+    port: int,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    path: str = "/predict",
+    answers: dict[str, str] | None = None,
+    patient: bool = False,
 ) -> dict[str, Any]:
     """What `peers/load.py` found; anything but 200 and 503 ends the benchmark."""
     body = {"dataframe_records" if path == "/invocations" else "records": [RECORD]}
     file = Path(f"body{path.replace('/', '-')}.json")
     file.write_text(json.dumps(body))
     command = [sys.executable, str(PEERS / "load.py"), str(port), str(file), "--path", path]
-    options = {"seconds": str(seconds), "connections": str(connections), **more}
-    done = subprocess.run(
-        [*command, *(word for name, value in options.items() for word in (f"--{name}", value))],
-        check=True, stdout=subprocess.PIPE,
-    )  # fmt: skip
+    words = ["--seconds", str(seconds), "--connections", str(connections), "--answers", json.dumps(answers or {})]
+    command += [*words, "--patient"] if patient else words
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     found: dict[str, Any] = json.loads(done.stdout)
     if set(found["statuses"]) - {"200", "503"}:
         sys.exit(f"port {port} answered {found['statuses']}")
@@ -157,7 +160,7 @@ def swaps(answers: dict[str, str]) -> None:
         swapped = metric(port, 'serving_swaps_total{result="swapped"}')
 
         def ask() -> None:
-            found.update(load(port, SWAP_SECONDS, answers=json.dumps(answers)))
+            found.update(load(port, SWAP_SECONDS, answers=answers))
 
         asking = Thread(target=ask)
         asking.start()
@@ -189,7 +192,7 @@ def overload(seconds: float, rounds: int) -> None:
     crowd = 10 * CONNECTIONS
     with product(port, f"serving.max_in_flight={CONNECTIONS}"):
         found = [
-            (load(port, seconds), load(port, seconds, crowd, patient=""), load(port, seconds, crowd))
+            (load(port, seconds), load(port, seconds, crowd, patient=True), load(port, seconds, crowd))
             for _ in range(rounds + 1)
         ][1:]
     at, patient, hasty = ([one["p99"] for one in column] for column in zip(*found, strict=True))
