@@ -288,6 +288,12 @@ def test_bad_input_is_one_line_and_moves_nothing(project, overrides, message):
     assert aliases() == {"dev": "1"}
 
 
+def test_reading_makes_no_store(project):
+    with pytest.raises(UserError, match=r"^there is no .*mlflow\.db in .*: train first, or set MLFLOW_TRACKING_URI$"):
+        list_registry(composed("registry"))
+    assert not (project / "mlflow.db").exists()
+
+
 def test_by_hand_is_written_down(project):
     register(write_candidate(project / "v1"))
     to("staging", 1, *HAND, "promotion.staging.gates.deployable=null")

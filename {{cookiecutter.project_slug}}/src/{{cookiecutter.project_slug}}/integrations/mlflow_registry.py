@@ -4,13 +4,17 @@ import datetime
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..ports import AliasMovedError, Tracker, UserError, Version
 from ..schemas.contract import CONTRACT_FILE, Contract
 from ..utils.files import replacing
 from .mlflow_store import SQLITE, client, one_line
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 TARGET_TAG, KIND_TAG = "target", "kind"
@@ -28,7 +32,10 @@ class MlflowRegistry:
 
     def __init__(self, tracking_uri: str, cache_dir: Path | None = None) -> None:
         self._uri, self._cache = tracking_uri, cache_dir
-        self._client = client(tracking_uri)
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        return client(self._uri)
 
     @property
     def embedded(self) -> bool:
@@ -41,6 +48,7 @@ class MlflowRegistry:
         if match is None:
             raise UserError(f"{reference!r} is not models:/<name>@<alias> or models:/<name>/<version>")
         name, alias = match["name"], match["alias"]
+        self._check_there()
         with one_line(self._uri):
             models = self._client.search_registered_models(f"name='{name}'")
             if not models:
@@ -60,6 +68,7 @@ class MlflowRegistry:
 
     def versions(self, name: str) -> list[Version]:
         """All versions with their aliases, the newest first, in two requests; see `ports.Registry`."""
+        self._check_there()
         with one_line(self._uri):
             models = self._client.search_registered_models(f"name='{name}'")
             if not models:
@@ -143,6 +152,12 @@ class MlflowRegistry:
         """Keep a file with the version's run; see `ports.Registry`."""
         with one_line(self._uri):
             self._client.log_artifact(version.run_id, str(path), folder)
+
+    def _check_there(self) -> None:
+        """Reading makes no store: MLflow's client would."""
+        database = Path(self._uri.removeprefix(SQLITE))
+        if self.embedded and not database.is_file():
+            raise UserError(f"there is no {database} in {Path.cwd()}: train first, or set MLFLOW_TRACKING_URI")
 
     def _remember(self, version: Version, alias: str, by: str, **what: object) -> None:
         """Append to the version's history before the alias moves, so that a kill in between loses nothing."""
