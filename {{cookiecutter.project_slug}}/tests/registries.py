@@ -5,7 +5,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from {{ cookiecutter.project_slug }}.ports import AliasMovedError, Tracker, UnreachableError, UserError, Version
+from {{ cookiecutter.project_slug }}.ports import (
+    AliasMovedError,
+    Tracker,
+    UnreachableError,
+    UserError,
+    Version,
+)
 
 
 class KilledError(BaseException):

@@ -9,7 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from {{ cookiecutter.project_slug }}.inference.wire import Gathered, InputError, as_columns, encode, encode_key
+from {{ cookiecutter.project_slug }}.inference.wire import (
+    Gathered,
+    InputError,
+    as_columns,
+    encode,
+    encode_key,
+)
 from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS
 
 NAN = float("nan")
