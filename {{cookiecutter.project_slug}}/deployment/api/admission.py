@@ -24,6 +24,8 @@ class Admission:
         self._bytes, self._seconds = config.max_body_bytes, config.body_seconds
         self._places, self._wait = config.max_in_flight, str(config.retry_after_seconds)
         self.in_flight = 0
+        self._arriving = 0
+        """Bytes of bodies that are not whole yet: many slow clients together must not fill the memory."""
 
     async def body(self, method: str, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body of a request.
@@ -66,22 +68,30 @@ class Admission:
 
     def _check_places(self) -> None:
         if self.in_flight >= self._places:
-            detail = f"{self._places} requests are being worked on: ask again in {self._wait} s"
-            raise RefusedRequestError(503, detail, "full", retry_after=self._wait)
+            raise self._full(f"{self._places} requests are being worked on")
+
+    def _full(self, why: str) -> RefusedRequestError:
+        return RefusedRequestError(503, f"{why}: ask again in {self._wait} s", "full", retry_after=self._wait)
 
     async def _received(self, receive: Receive) -> bytes:
         """Every chunk until the last."""
         chunks, length, more = [], 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk, more = message.get("body", b""), message.get("more_body", False)
-            length += len(chunk)
-            if length > self._bytes:
-                raise self._too_long(connection="close")  # there may be no end to it
-            chunks.append(chunk)
-        return b"".join(chunks)
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk, more = message.get("body", b""), message.get("more_body", False)
+                length += len(chunk)
+                self._arriving += len(chunk)
+                if length > self._bytes:
+                    raise self._too_long(connection="close")  # there may be no end to it
+                if self._arriving > self._bytes * self._places:
+                    raise self._full("too many bodies are arriving")
+                chunks.append(chunk)
+            return b"".join(chunks)
+        finally:
+            self._arriving -= length
 
     def _too_long(self, **headers: str) -> RefusedRequestError:
         detail = f"the body has more than {self._bytes} bytes: send fewer rows at a time"

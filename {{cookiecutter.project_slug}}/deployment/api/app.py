@@ -117,7 +117,7 @@ class Service(FastAPI):
 
     def _swap(self, served: Served) -> None:
         """One assignment: a request asks once, and stays with what it got."""
-        self.state.served = served
+        self.state.served, self._documents = served, None
         self.metrics.model(served.identity)
 
     def openapi(self) -> dict[str, Any]:
@@ -130,6 +130,7 @@ class Service(FastAPI):
             self.description = f"Serves {served.title}." if served else "No model is loaded yet."
             document = docs.document(super().openapi(), served.operation if served else None, bool(self.keys))
             self._documents = served, document
+            return document
         return self._documents[1]
 
 

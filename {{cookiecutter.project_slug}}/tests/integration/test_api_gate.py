@@ -296,6 +296,17 @@ def test_a_slow_client_holds_no_place(folder: Path) -> None:
     assert slow[2] == {"detail": "the body did not arrive within 0.3 s: send it faster, or less of it"}
 
 
+def test_many_slow_bodies_together_have_a_limit(folder: Path) -> None:
+    app = create_app(serving(folder, max_body_bytes=1000, max_in_flight=2, body_seconds=30))
+
+    async def all_at_once() -> list[int]:
+        chunks = [b" " * 900, b" " * 50]
+        return [answer[0] for answer in await asyncio.gather(*(ask(app, chunks, wait=0.2) for _ in range(5)))]
+
+    assert sorted(asyncio.run(all_at_once()))[-3:] == [503] * 3
+    assert asyncio.run(ask(app, [b"{}"]))[0] == 422  # the room is given back
+
+
 def test_a_length_beyond_the_limit_is_refused_before_the_body(folder: Path) -> None:
     app = create_app(serving(folder, body_seconds=60))
     status, _, _ = asyncio.run(asyncio.wait_for(ask(app, [RAW], wait=30, length=10**12), timeout=20))

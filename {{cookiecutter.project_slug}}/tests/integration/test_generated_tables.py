@@ -126,7 +126,7 @@ def category(value: Any) -> str | None:
         raise NotAllowedError
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise NotAllowedError
-    if value in MISSING_TOKENS:
+    if value.strip() in MISSING_TOKENS:
         return None
     if value.lower() in ("true", "false") and (value.istitle() or value.isupper()):
         return value.lower()
@@ -165,7 +165,7 @@ def python_cell(column: Column, value: Any) -> Any:
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         value = value.item()
     text = value if column.kind == "category" else value.strip() if isinstance(value, str) else value
-    if missing(value) or (isinstance(text, str) and text in MISSING_TOKENS):
+    if missing(value) or (isinstance(text, str) and text.strip() in MISSING_TOKENS):
         if not column.missing:
             raise NotAllowedError
         return None

@@ -115,6 +115,7 @@ def test_one_line_and_exit_code_1(project, override, line):
 
 def test_passwords_are_not_shown():
     assert shown("postgresql://user:pw@host/db") == "postgresql://***@host/db"
+    assert shown("http://bob:p@ss@host:5000") == "http://***@host:5000"
     assert shown("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
     assert shown("http://127.0.0.1:5000") == "http://127.0.0.1:5000"
 

@@ -224,7 +224,8 @@ def test_every_row_rejected_is_an_error_that_keeps_the_rejects(narrow, tmp_path)
         score(narrow, source, tmp_path / "out.csv", rows=10)
     reason = "column 'age' must be a finite number, row 0 holds '?'"
     assert str(caught.value) == (
-        f"{source}: every row breaks the contract, see {tmp_path / 'out.rejects.csv'}; the first: {reason}"
+        f"{source}: every row breaks the contract, see {tmp_path / 'out.rejects.csv'}; the first: {reason}; "
+        f"{tmp_path / 'out.csv'} is of an earlier run"
     )
     assert [row["row"] for row in read(tmp_path / "out.rejects.csv")] == list(range(25))
     assert (tmp_path / "out.csv").read_text() == "yesterday's"
@@ -470,3 +471,50 @@ def test_reading_a_long_file_holds_on_to_nothing(tmp_path):
         held = max(held, pa.total_allocated_bytes() - before)
     assert rows == 3_000_000
     assert held < 8_000_000
+
+
+def test_a_malformed_time_that_is_no_input_is_rejected_too(tmp_path):
+    folder = write_servable(tmp_path / "servable", wide=False)
+    contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
+    (income,) = [column for column in contract["columns"] if column["name"] == "income"]
+    income["source"]["time"] = "sold on"
+    (folder / "contract.json").write_text(json.dumps(contract), encoding="utf-8")
+    (tmp_path / "tables").mkdir()
+    values = {ENTITY: ["4"], "event_time": [0.0], "income": [3.0]}
+    pyarrow.parquet.write_table(pa.table(values), tmp_path / "tables/cells.parquet")
+    rows = [{k: v for k, v in CELLS.items() if k != "income"} | {"sold on": on} for on in ("2020-01-01", "soon", "")]
+    source = write(rows, tmp_path / "in.csv")
+    counts = score(Engine(folder), source, tmp_path / "out.csv", rows=2, feature_tables=tmp_path / "tables")
+    assert (counts.scored, counts.rejected) == (2, 1)
+    (refused,) = read(tmp_path / "out.rejects.csv")
+    assert refused["row"] == 1
+    assert refused["reason"].startswith("column 'sold on' must be an ISO 8601 time")
+
+
+@pytest.mark.parametrize("kind", ["uuid", "bytes", "view"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_rejects_of_a_file_with_odd_columns(engine, tmp_path, kind, suffix):
+    rows = typed(3)
+    rows[1]["age"] = None
+    table = pa.Table.from_pylist(rows)
+    odd = {
+        "uuid": pa.ExtensionArray.from_storage(
+            pa.uuid(), pa.array([bytes([0xAA + n] * 16) for n in range(3)], pa.binary(16))
+        ),
+        "bytes": pa.array([b"\xff\x00", b"a", None]),
+        "view": pa.array(["x", "y", "z"], pa.string_view()),
+    }[kind]
+    pyarrow.parquet.write_table(table.append_column("odd", odd), tmp_path / "in.parquet")
+    counts = score(engine, tmp_path / "in.parquet", tmp_path / f"out{suffix}", rows=10)
+    assert (counts.scored, counts.rejected) == (2, 1)
+    (refused,) = read(tmp_path / f"out.rejects{suffix}")
+    text = {"uuid": "ab" * 16, "bytes": "61", "view": "y"}[kind]
+    want = text if suffix == ".csv" or kind == "view" else bytes.fromhex(text)
+    assert str(refused["odd"]) == str(want)
+
+
+def test_an_empty_line_is_a_row_of_a_table_with_one_column(tmp_path):
+    (tmp_path / "one.csv").write_text("a\n1\n\n3\n")
+    assert [row for part in read_batches(tmp_path / "one.csv", 2) for row in part["a"].to_pylist()] == ["1", "", "3"]
+    (tmp_path / "two.csv").write_text("a,b\n1,2\n\n3,4\n")
+    assert [row for part in read_batches(tmp_path / "two.csv", 2) for row in part["a"].to_pylist()] == ["1", "3"]

@@ -1,7 +1,9 @@
 """What a server does while its registry changes, breaks and comes back; without web code."""
 
+import gc
 import json
 import shutil
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from loguru import logger
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.inference.following import Following
-from {{ cookiecutter.project_slug }}.inference.last_good import LastGood
+from {{ cookiecutter.project_slug }}.inference.last_good import LastGood, inode
 from {{ cookiecutter.project_slug }}.inference.references import Resolved
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
@@ -221,7 +223,7 @@ def test_a_download_that_fails_is_said_once_and_tried_again(
     for _ in range(3):
         server.following.poll()
     assert server.results == {"swapped": 1, "unavailable": 1}
-    trouble = "version 2 cannot be downloaded: no artifact of version 2"
+    trouble = "version 2 cannot be had: no artifact of version 2"
     assert server.following.describe()["trouble"] == trouble
     assert log.count(f"{REFERENCE}: {trouble}") == 1
     write_servable(tmp_path / "v2")
@@ -263,7 +265,7 @@ def test_a_start_with_neither_registry_nor_last_good(registry: FollowedRegistry,
     server.following.poll()
     assert server.numbers == ["1"]
     other = Server(FollowedRegistry(tmp_path / "cache"), "models:/house@prod")
-    assert other.disk.read() is None  # the record is of one reference
+    assert other.disk.read() == []  # the record is of one reference
 
 
 def test_a_start_on_a_broken_version(registry: FollowedRegistry, tmp_path: Path) -> None:
@@ -312,10 +314,10 @@ def test_a_record_that_is_damaged_is_none(registry: FollowedRegistry, text: str)
     server = started(registry)
     (record,) = (registry.cache / ".last_good").iterdir()
     record.write_text(text)
-    assert server.disk.read() is None
+    assert server.disk.read() == []
     assert "hunter2" not in str(list(registry.cache.rglob("*")))
     assert started(registry).numbers == ["1"]  # and is written anew
-    assert server.disk.read() is not None
+    assert [found.version.version for found in server.disk.read()] == ["1"]
 
 
 def test_the_last_good_that_was_removed_by_hand(registry: FollowedRegistry, tmp_path: Path) -> None:
@@ -358,3 +360,86 @@ def test_following_survives_what_nobody_foresaw(registry: FollowedRegistry, log:
     server.following.follow(0.001, stop)
     assert len(calls) == 2
     assert log[-1] == f"a look at {REFERENCE} failed; the next one is in 0.001 s"
+
+
+def test_a_damaged_last_good_leads_to_the_one_before(registry: FollowedRegistry, tmp_path: Path) -> None:
+    server = started(registry)
+    registry.add("2", write_servable(tmp_path / "v2", bias=1.0))
+    server.following.poll()
+    (registry.cache / "house/2-run2/model.onnx").write_bytes(b"x")
+    registry.down = True
+    assert started(registry).numbers == ["1"]
+
+
+@pytest.mark.parametrize("trouble", [MemoryError("no memory"), OSError(24, "Too many open files")])
+def test_a_trouble_of_the_machine_is_not_the_version_s(
+    registry: FollowedRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    server = started(registry)
+    registry.add("2", write_servable(tmp_path / "v2", bias=1.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(server.following, "_load", lambda resolved: raised(trouble))
+        server.following.poll()
+    assert server.numbers == ["1"]
+    assert server.following.describe()["refused"] is None
+    assert type(trouble).__name__ in server.following.describe()["trouble"]
+    server.following.poll()
+    assert server.numbers == ["1", "2"]
+
+
+def raised(error: Exception) -> Loaded:
+    raise error
+
+
+def test_a_cache_that_cannot_be_locked_falls_back(registry: FollowedRegistry, tmp_path: Path) -> None:
+    started(registry)
+    registry.add("2", write_servable(tmp_path / "v2", bias=1.0))
+    lock = registry.cache / ".lock"
+    lock.unlink()
+    lock.mkdir()
+    server = started(registry)
+    assert server.numbers == ["1"]
+    assert "the cache cannot be used: " in server.following.describe()["trouble"]
+    lock.rmdir()
+    server.following.poll()
+    assert server.numbers == ["1", "2"]
+
+
+def test_a_copy_that_another_server_mended_is_left_alone(registry: FollowedRegistry, tmp_path: Path) -> None:
+    server = started(registry)
+    folder = registry.cache / "house/1-run1"
+    damaged = inode(folder)
+    keep = shutil.copytree(folder, tmp_path / "keep")  # so that the new folder is another one
+    shutil.rmtree(folder)
+    keep.rename(folder)
+    server.disk.discard(folder, damaged)
+    assert (folder / "model.onnx").is_file()
+    server.disk.discard(folder, inode(folder))
+    assert not folder.exists()
+
+
+def test_a_refused_model_is_not_kept_in_memory(registry: FollowedRegistry, tmp_path: Path) -> None:
+    server = started(registry)
+    registry.add("2", write_servable(tmp_path / "v2", "classification"))
+    loaded: list[weakref.ref[Loaded]] = []
+
+    def watched(resolved: Resolved) -> Loaded:
+        model = load(resolved)
+        loaded.append(weakref.ref(model))
+        return model
+
+    server.following._load = watched
+    server.following.poll()
+    gc.collect()
+    assert server.following.describe()["refused"]["result"] == "incompatible"
+    assert [model() for model in loaded] == [None]
+
+
+def test_a_record_that_cannot_be_read_stops_the_cleaning(registry: FollowedRegistry, tmp_path: Path) -> None:
+    started(registry)
+    (registry.cache / ".last_good/of-a-newer-format.json").write_text("{}")
+    server = started(registry)
+    for number in ("2", "3", "4"):
+        registry.add(number, write_servable(tmp_path / f"v{number}", bias=float(number)))
+        server.following.poll()
+    assert len(list((registry.cache / "house").iterdir())) == 4

@@ -299,6 +299,28 @@ def test_the_target(cells, task, kind, look):
     assert bool(look) == bool(found.column.look)
 
 
+def test_blanks_around_a_label_make_another_class():
+    found = inspected({"y": [["yes", "no", "yes ", "no"][v % 4] for v in PICKED]}).target
+    assert set(found.classes) == {"yes", "no", "yes "}
+    assert "'yes ' and 'yes' are two classes: take the blanks out of the table" in found.column.look
+
+
+def test_blank_labels_are_gaps():
+    found = inspected({"y": [["yes", "no", "  "][v % 3] for v in PICKED]})
+    assert set(found.target.classes) == {"yes", "no"}
+    assert found.trainable == sum(v % 3 != 2 for v in PICKED)
+
+
+def test_a_gap_among_numbers_that_is_a_level_elsewhere_is_named():
+    cells = {
+        "a": ["none" if v % 20 == 0 else f"{v}.5" for v in PICKED],
+        "b": [["none", "mild", "severe"][v % 3] for v in PICKED],
+    }
+    found = next(column for column in inspected(cells).columns if column.name == "b")
+    assert (found.kind, found.missing) == ("category", True)
+    assert "'none' is a gap here because it is one in a column of numbers" in found.look
+
+
 def test_task_overrules():
     found = inspected({"y": PICKED % 5}, task="regression").target
     assert (found.task, found.column.kind, found.column.look) == ("regression", "integer", "")

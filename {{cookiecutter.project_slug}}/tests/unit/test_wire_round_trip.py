@@ -61,7 +61,7 @@ def test_text(values: list[str | None]) -> None:
     once = encoded("category", values)
     assert list(encoded("category", once)) == list(once)
     for value, got in zip(values, once, strict=True):
-        if value is None or value in TOKENS:
+        if value is None or value.strip() in TOKENS:
             assert got == ""
         elif not any(character.isdigit() for character in value) and value not in ("True", "TRUE", "False", "FALSE"):
             assert got == value

@@ -95,7 +95,11 @@ def _classes(column: RawColumn, limits: SchemaConfig, found: Guess) -> GuessedTa
             f"the target {column.name!r} has {levels} different values in {column.filled} rows, too many for classes: "
             + ("set task=regression" if not np.isnan(column.numbers).any() else "name another target, or group them")
         )
-    classes = dict(zip(column.texts.to_pylist(), column.counts.tolist(), strict=True))
+    classes = dict(zip(map(str, column.values.to_pylist()), column.counts.tolist(), strict=True))
+    padded = sorted(label for label in classes if label.strip() != label and label.strip() in classes)
+    if padded:
+        blanks = f"{padded[0]!r} and {padded[0].strip()!r} are two classes: take the blanks out of the table"
+        found = replace(found, look="; ".join(filter(None, [found.look, blanks])))
     rare = {label: rows for label, rows in classes.items() if rows < limits.class_rows}
     if rare:
         label = min(rare, key=rare.__getitem__)

@@ -48,6 +48,8 @@ def guess(column: RawColumn, limits: SchemaConfig) -> Guess:
         row, _ = column.first(np.isnan(column.numbers))
         return _left_out(name, f"holds an infinite number, in row {row}", "write a gap or a number instead")
     found = _by_values(column, limits)
+    if found.group and "${" in name:  # as a value of split.by it would be an interpolation
+        found = replace(found, group=False, look="rename it, so that split.by can keep its rows on one side")
     if len(column.values) == 1 and not column.gaps:
         only = _shown(column.values[0].as_py())
         return Guess(name, found.kind, f"holds {only} in all {rows} rows", "ignored")
@@ -59,7 +61,12 @@ def with_gaps(found: Guess, column: RawColumn) -> Guess:
     notes = [f"{text!r} in {rows_of(count)} means a gap" for text, count in column.marks.items()]
     if column.gaps > sum(column.marks.values()):
         notes.append(f"{column.gaps} of {column.filled + column.gaps} rows have none")
-    return replace(found, why="; ".join([found.why, *notes]), missing=column.gaps > 0)
+    look = found.look
+    if column.marks and found.kind == "category" and found.role == "feature":
+        mark = max(column.marks, key=lambda text: column.marks[text])
+        doubt = f"{mark!r} is a gap here because it is one in a column of numbers; write another word if it is a level"
+        look = "; ".join(filter(None, [look, doubt]))
+    return replace(found, why="; ".join([found.why, *notes]), missing=column.gaps > 0, look=look)
 
 
 def rows_of(count: int) -> str:

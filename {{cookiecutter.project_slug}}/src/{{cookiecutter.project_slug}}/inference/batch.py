@@ -111,7 +111,10 @@ def score(
             raise UserError(f"{source} or its feature tables changed while they were read: run it again")
         _publish(parts, files, done)
     if not done.scored:
-        raise UserError(f"{source}: every row breaks the contract, see {files.rejects}; the first: {done.first_reason}")
+        first = done.first_reason
+        if files.target.exists():
+            first = f"{first}; {files.target} is of an earlier run"
+        raise UserError(f"{source}: every row breaks the contract, see {files.rejects}; the first: {first}")
     return done
 
 
@@ -139,13 +142,15 @@ class _Scorer:
         """Encoded inputs, keys and predictions of every row; what is said of those in `misfits` means nothing."""
         contract = self._engine.contract
         columns = {name: _whole(table[name]) for name in table.column_names}
-        joined = add_missing_columns(columns, contract, self._read, Gathered())  # the encoding tells of them
+        late = Gathered(misfits.first)  # the encoding tells of them too, but for a time that is no input
+        joined = add_missing_columns(columns, contract, self._read, late)
         feeds = self._engine.encode(joined, misfits)
         keys = {key.name: _key(columns[key.name], key.name, misfits) for key in contract.keys if key.name in columns}
         infinite = Gathered(misfits.first)
         outputs = self._engine.run_encoded(feeds, infinite)
-        for row in infinite.reasons.keys() - misfits.reasons.keys():
-            misfits.reasons[row] = infinite.reasons[row]
+        for others in (late, infinite):
+            for row in others.reasons.keys() - misfits.reasons.keys():
+                misfits.reasons[row] = others.reasons[row]
         return feeds, pa.table(keys | self._engine.flat(outputs))
 
 

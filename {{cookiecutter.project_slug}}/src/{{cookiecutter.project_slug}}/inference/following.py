@@ -1,6 +1,8 @@
 """Follows a reference to the registry: loads what it leads to, swaps, refuses what is broken, survives an outage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -9,7 +11,7 @@ from loguru import logger
 from ..ports import Registry, UnreachableError, UserError, Version
 from ..schemas.compatibility import incompatibility
 from ..schemas.contract import Contract
-from .last_good import LastGood
+from .last_good import LastGood, inode
 from .references import Resolved
 
 Result = Literal["swapped", "broken", "incompatible", "unavailable"]
@@ -41,6 +43,15 @@ class RefusedError(UserError):
         self.result = result
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A version that is not served, without the model that was loaded to find out."""
+
+    version: Version
+    result: Result
+    reason: str
+
+
 class Following(Generic[Loaded]):
     """One reference over time. `start` and `poll` are called by one thread; the properties are read by any.
 
@@ -66,7 +77,7 @@ class Following(Generic[Loaded]):
         self._swap, self._count = swap, count
         self._registry: Registry | None = None
         self._model: Loaded | None = None
-        self._refused: tuple[Version, RefusedError] | None = None
+        self._refused: Refused | None = None
         self._trouble: str | None = None
         self._from_disk = False
         self._answers: bool | None = None
@@ -79,19 +90,18 @@ class Following(Generic[Loaded]):
     @property
     def done(self) -> bool:
         """Whether the reference leads nowhere else any more: a version that is loaded."""
-        return self._model is not None and "@" not in self._reference
+        return self._model is not None and not self._from_disk and "@" not in self._reference
 
     def describe(self) -> dict[str, Any]:
         """The state for an operator: does the registry answer, is this the last good one, what was refused and why."""
-        refused = None
-        if self._refused is not None:
-            version, error = self._refused
-            refused = {"version": version.version, "result": error.result, "reason": str(error)}
+        refused, said = self._refused, None
+        if refused is not None:
+            said = {"version": refused.version.version, "result": refused.result, "reason": refused.reason}
         return {
             "registry": "answers" if self.answers else "does not answer",
             "from": "last good" if self._from_disk else "registry",
             "trouble": self._trouble,
-            "refused": refused,
+            "refused": said,
         }
 
     def start(self) -> None:
@@ -133,7 +143,7 @@ class Following(Generic[Loaded]):
         if self._model is not None and _same(version, self._model.resolved.version):
             self._from_disk, self._refused = False, None
             self._say(None)
-        elif self._refused is None or not _same(version, self._refused[0]):
+        elif self._refused is None or not _same(version, self._refused.version):
             try:
                 self._take(version)
             except UserError as error:
@@ -161,13 +171,14 @@ class Following(Generic[Loaded]):
             UserError: it cannot be downloaded.
         """
         assert self._registry is not None
-        with self._disk.using():
+        with self._using():
             resolved = Resolved(self._reference, self._registry.download(version), version)
+            copy = inode(resolved.folder)
             try:
                 model = self._checked(resolved)
             except RefusedError as error:  # perhaps only the copy on this disk is damaged
                 logger.info("{}; downloading it again", error)
-                self._disk.discard(resolved.folder)
+                self._disk.discard(resolved.folder, copy)
                 resolved = Resolved(self._reference, self._registry.download(version), version)
                 model = self._checked(resolved)
             if self._model is not None and (why := incompatibility(model.contract, self._model.contract)):
@@ -182,12 +193,29 @@ class Following(Generic[Loaded]):
         logger.info("{} is version {}{}", self._reference, version.version, old)
         self._tidy(version.name)
 
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Hold the cache.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._disk.using())
+            except OSError as error:
+                raise UserError(f"the cache cannot be used: {error.filename}: {error.strerror}") from None
+            yield
+
     def _checked(self, resolved: Resolved) -> Loaded:
         try:
             return self._load(resolved)
+        except (MemoryError, OSError) as error:  # of this machine or this moment, not of the version
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UserError(f"{resolved.folder} cannot be loaded now ({reason})") from None
         except Exception as error:  # whatever a damaged file makes a parser raise
             reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            raise RefusedError((reason.splitlines() or [""])[0], "broken") from error
+            raise RefusedError((reason.splitlines() or [""])[0], "broken") from None
 
     def _record(self, resolved: Resolved) -> None:
         try:
@@ -203,28 +231,27 @@ class Following(Generic[Loaded]):
 
     def _fall_back(self) -> bool:
         """Serve the last good servable of this disk; whether there is one."""
-        resolved = self._disk.read()
-        if resolved is None:
-            return False
-        try:
-            model = self._checked(resolved)
-        except RefusedError as error:
-            logger.error("the last good servable does not load: {}", error)
-            return False
-        self._model, self._from_disk = model, True
-        self._swap(model)
-        version = resolved.version.version if resolved.version else None
-        logger.warning("serving the last good servable of {}, version {}", self._reference, version)
-        return True
+        for resolved in self._disk.read():
+            try:
+                model = self._checked(resolved)
+            except UserError as error:
+                logger.error("the last good servable does not load: {}", error)
+                continue
+            self._model, self._from_disk = model, True
+            self._swap(model)
+            version = resolved.version.version if resolved.version else None
+            logger.warning("serving the last good servable of {}, version {}", self._reference, version)
+            return True
+        return False
 
     def _troubled(self, version: Version, error: UserError) -> None:
         if isinstance(error, UnreachableError):
             self._lost(error)
         elif isinstance(error, RefusedError):
-            self._refused, self._trouble = (version, error), None
+            self._refused, self._trouble = Refused(version, error.result, str(error)), None
             self._count(error.result)
             logger.error("version {} of {} is refused: {}", version.version, self._reference, error)
-        elif self._say(f"version {version.version} cannot be downloaded: {error}"):
+        elif self._say(f"version {version.version} cannot be had: {error}"):
             self._count("unavailable")
 
     def _lost(self, error: UnreachableError) -> None:

@@ -64,7 +64,8 @@ def _csv(path: Path, rows: int, name: object) -> Iterator[pa.Table]:
         names = list(reader.schema.names)
     _check_names(name, names)
     text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    quoting = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    # in a table of one column an empty line is a row with a gap
+    quoting = pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1)
     with pyarrow.csv.open_csv(path, pyarrow.csv.ReadOptions(block_size=BLOCK), quoting, text) as reader:
         for batch in reader:
             whole = pa.Table.from_batches([batch])
@@ -81,9 +82,22 @@ def _parquet(path: Path, rows: int, start: int, texts: Collection[str], name: ob
             size = file.metadata.row_group(group).num_rows
             if start < size:
                 # over all groups at once pyarrow 25 holds on to bytes that it has read
-                batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows, [group]))
+                batches = (_plain(pa.Table.from_batches([batch])) for batch in file.iter_batches(rows, [group]))
                 yield from _without(start, batches)
             start = max(0, start - size)
+
+
+def _plain(part: pa.Table) -> pa.Table:
+    """Columns of the types that everything in Arrow can handle: no views, no extensions."""
+    for position, field in enumerate(part.schema):
+        kind = field.type
+        if isinstance(kind, pa.BaseExtensionType):
+            storage = [chunk.storage for chunk in part[position].chunks]
+            part = part.set_column(position, field.name, pa.chunked_array(storage, kind.storage_type))
+        elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            large = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+            part = part.set_column(position, field.name, part[position].cast(large))
+    return part
 
 
 def _without(start: int, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -146,9 +160,13 @@ def check_suffix(suffix: str) -> None:
 
 
 def _flat(part: pa.Table) -> pa.Table:
-    """Lists and structures as JSON text, which a CSV file's cells can hold."""
+    """Lists and structures as JSON text, bytes as hexadecimal text: what a CSV file's cells can hold."""
     for position, field in enumerate(part.schema):
-        if pa.types.is_nested(field.type):
+        kind = field.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+            texts = [None if cell is None else cell.hex() for cell in part[position].to_pylist()]
+            part = part.set_column(position, field.name, pa.array(texts, pa.string()))
+        elif pa.types.is_nested(kind):
             cells = part[position].to_pylist()
             texts = [None if cell is None else json.dumps(cell, ensure_ascii=False, default=str) for cell in cells]
             part = part.set_column(position, field.name, pa.array(texts, pa.string()))

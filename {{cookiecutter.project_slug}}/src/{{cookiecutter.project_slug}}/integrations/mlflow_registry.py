@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..ports import AliasMovedError, Tracker, UserError, Version
 from ..schemas.contract import CONTRACT_FILE, Contract
 from ..utils.files import replacing
-from .mlflow_store import SQLITE, client, one_line
+from .mlflow_store import SQLITE, client, one_line, shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,17 +52,17 @@ class MlflowRegistry:
         with one_line(self._uri):
             models = self._client.search_registered_models(f"name='{name}'")
             if not models:
-                raise UserError(f"there is no registered model {name!r} at {self._uri}: train it first")
+                raise UserError(f"there is no registered model {name!r} at {shown(self._uri)}: train it first")
             aliases: dict[str, str] = self._client.get_registered_model(name).aliases
             number = aliases.get(alias) if alias else match["version"]
             if number is None:
                 known = ", ".join(sorted(aliases)) or "none"
                 raise UserError(
-                    f"no version of {name} at {self._uri} has the alias {alias!r}; aliases that are set: {known}"
+                    f"no version of {name} at {shown(self._uri)} has the alias {alias!r}; aliases that are set: {known}"
                 )
             versions = self._client.search_model_versions(f"name='{name}' and version_number={number}")
             if not versions:
-                raise UserError(f"{name} has no version {number} at {self._uri}")
+                raise UserError(f"{name} has no version {number} at {shown(self._uri)}")
             (found,) = versions
         return _version(found, aliases)
 
@@ -72,7 +72,7 @@ class MlflowRegistry:
         with one_line(self._uri):
             models = self._client.search_registered_models(f"name='{name}'")
             if not models:
-                raise UserError(f"there is no registered model {name!r} at {self._uri}: train it first")
+                raise UserError(f"there is no registered model {name!r} at {shown(self._uri)}: train it first")
             aliases: dict[str, str] = self._client.get_registered_model(name).aliases
             found, token = [], None
             while token != "":

@@ -72,7 +72,7 @@ def _alone_at_first(tracking_uri: str) -> Iterator[None]:
 
 def shown(tracking_uri: str) -> str:
     """The store's address without the password in it."""
-    return re.sub(r"//[^/@]*@", "//***@", tracking_uri)
+    return re.sub(r"//[^/]*@", "//***@", tracking_uri)
 
 
 @contextmanager

@@ -179,7 +179,7 @@ def _texts(array: np.ndarray, tokens: frozenset[str] | set[str], *, verbatim: bo
         except (TypeError, ValueError, ArithmeticError):
             text = ""
             bad.append(row)
-        out[row] = "" if text in tokens else text
+        out[row] = "" if text.strip() in tokens else text
     return out, _mask(bad, len(array))
 
 

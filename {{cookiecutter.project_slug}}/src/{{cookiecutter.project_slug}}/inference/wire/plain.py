@@ -40,7 +40,7 @@ def at_once(columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str
             numbers[name] = values
         else:
             texts = _texts(values)
-            if tokens.isdisjoint(texts) and "" not in texts:
+            if tokens.isdisjoint(map(str.strip, texts)) and "" not in texts:
                 feeds[name] = np.array(texts, object).reshape(-1, 1)
     try:
         block = np.array(list(numbers.values()), np.float64)

@@ -90,7 +90,10 @@ def shown(value: Any) -> str:
     """The value as Python writes it, cut to what a line has room for."""
     if isinstance(value, np.generic):
         value = value.item()
-    text = repr(value).replace("\n", " ")  # an array's
+    try:
+        text = repr(value).replace("\n", " ")  # an array's
+    except ValueError:  # an integer of thousands of digits
+        text = f"a {type(value).__name__} too long to show"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
