@@ -68,7 +68,7 @@ class Engine:
         Raises:
             InputError: a column is absent or of another length; or, by default, a value does not fit.
         """
-        return wire.encode(columns, self._servable.document, misfits)
+        return self._servable.encode(columns, misfits)
 
     def run_encoded(
         self, feeds: Mapping[str, np.ndarray], misfits: wire.Misfits = wire.STRICT

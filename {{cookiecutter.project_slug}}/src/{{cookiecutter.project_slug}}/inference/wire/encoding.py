@@ -37,14 +37,25 @@ def encode(columns: Any, contract: Mapping[str, Any], misfits: Misfits = STRICT)
     Raises:
         InputError: a column is absent, lengths differ, or a value does not fit the column's kind.
     """
-    wanted = [c for c in contract["columns"] if c.get("role") != "key"]
-    absent = [c["name"] for c in wanted if c["name"] not in columns]
+    return encode_columns(columns, *plan(contract), misfits)
+
+
+def plan(contract: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], frozenset[str]]:
+    """What `encode_columns` needs of a contract: the graph's inputs and the missing tokens."""
+    inputs = [column for column in contract["columns"] if column.get("role") != "key"]
+    return inputs, frozenset(contract["missing_tokens"])
+
+
+def encode_columns(
+    columns: Any, inputs: list[Mapping[str, Any]], tokens: frozenset[str], misfits: Misfits = STRICT
+) -> dict[str, np.ndarray]:
+    """`encode` for a contract that was looked at beforehand; see `plan`."""
+    absent = [column["name"] for column in inputs if column["name"] not in columns]
     if absent:
         raise InputError(f"missing column{'s' if len(absent) > 1 else ''}: {', '.join(map(repr, absent))}")
-    tokens = frozenset(contract["missing_tokens"])
+    plain, rows = at_once(columns, inputs, tokens), None
     feeds: dict[str, np.ndarray] = {}
-    plain, rows = at_once(columns, wanted, tokens), None
-    for column in wanted:
+    for column in inputs:
         name = column["name"]
         array = plain[name] if name in plain else encode_column(columns[name], column, tokens, misfits)
         feeds[name] = array

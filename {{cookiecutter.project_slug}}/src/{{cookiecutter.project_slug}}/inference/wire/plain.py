@@ -46,8 +46,8 @@ def at_once(columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str
         block = np.array(list(numbers.values()), np.float64)
     except (OverflowError, ValueError):  # an integer beyond float64, columns of different lengths
         return feeds
-    if np.isfinite(block).all():
-        feeds.update((name, row.reshape(-1, 1)) for name, row in zip(numbers, block, strict=True))
+    if len(numbers) and np.isfinite(block).all():
+        feeds.update(zip(numbers, block[..., None], strict=True))
     return feeds
 
 

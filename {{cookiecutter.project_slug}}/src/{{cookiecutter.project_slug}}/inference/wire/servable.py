@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .encoding import encode
+from .encoding import encode_columns, plan
 from .values import STRICT, InputError, Misfits
 
 
@@ -46,6 +46,7 @@ class Servable:
 
         with open(os.path.join(folder, "contract.json"), encoding="utf-8") as file:  # noqa: PTH118, PTH123
             self.document: dict[str, Any] = json.load(file)
+        self._inputs, self._tokens = plan(self.document)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = int(os.environ.get("SERVABLE_THREADS", "0")) if threads is None else threads
         options.log_severity_level = 3
@@ -55,7 +56,11 @@ class Servable:
 
     def run(self, columns: Any) -> dict[str, np.ndarray]:
         """Predictions `[N, width]` by output name, for columns as `encode` takes them."""
-        return self.run_encoded(encode(columns, self.document))
+        return self.run_encoded(self.encode(columns))
+
+    def encode(self, columns: Any, misfits: Misfits = STRICT) -> dict[str, np.ndarray]:
+        """The graph's inputs; see `encode` of this package."""
+        return encode_columns(columns, self._inputs, self._tokens, misfits)
 
     def run_encoded(self, feeds: Mapping[str, np.ndarray], misfits: Misfits = STRICT) -> dict[str, np.ndarray]:
         """Predictions for columns that are encoded already.
