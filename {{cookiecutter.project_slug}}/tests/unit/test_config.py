@@ -93,7 +93,8 @@ def test_a_wrong_value_is_one_line(overrides, message):
         ("epochs=3", "there is no key 'epochs' to override; did you mean trainer.max_epochs?"),
         ("wombat=3", "there is no key 'wombat' to override; see config/ for those there are"),
         ("experiment=null", "an override names no file of its config group: give one, as in experiment=<name>; ~experiment is none"),
-        ("data.path=/a(b)/c.csv", "cannot read an override (mismatched input '(' expecting <EOF>): quote its value, as in 'data.path=\"a (b).csv\"'"),
+        ("data.path=/a(b)/c.csv", "cannot read an override (mismatched input '(' expecting <EOF>): quote its value, as in 'data.path=\"a (b).csv\"'; within make, ARGS=\"data.path='\\\"a (b).csv\\\"'\""),
+        ("data.target=Größe", "cannot read an override (data.target=Größe): quote its value, as in 'data.path=\"a (b).csv\"'; within make, ARGS=\"data.path='\\\"a (b).csv\\\"'\""),
     ],
 )  # fmt: skip
 def test_a_wrong_override_is_one_line(override, message):

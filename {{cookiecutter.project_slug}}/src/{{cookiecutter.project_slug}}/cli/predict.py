@@ -51,6 +51,8 @@ def predict(cfg: "DictConfig") -> int:
             logger.warning("{}", describe(column, done.unusual[column.name]))
     if done.rejected:
         logger.warning("{:,} of {:,} rows break the contract: {}", done.rejected, done.rows, files.rejects)
+        if not engine.contract.keys:
+            logger.warning("the table has no key: {} has the other rows in their order", files.target)
     logger.info("{:,} rows scored by {}: {}", done.scored, title, files.target)
     return done.scored
 

@@ -31,7 +31,7 @@ def trouble_at_start(path: Path) -> str | None:
     shown = {"\t": r"\t"}.get(found, found)
     return (
         f"its columns are separated by {SEPARATORS[found]}: save it with commas, as in "
-        f"pandas.read_csv(…, sep='{shown}').to_csv(…, index=False)"
+        f"pandas.read_csv(…, sep='{shown}', dtype=str, keep_default_na=False).to_csv(…, index=False)"
     )
 
 

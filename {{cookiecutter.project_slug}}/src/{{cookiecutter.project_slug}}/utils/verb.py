@@ -14,6 +14,8 @@ from .overrides import unknown_key
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+QUOTING = """quote its value, as in 'data.path="a (b).csv"'; within make, ARGS="data.path='\\"a (b).csv\\"'\""""
+"""How an override is written that Hydra's grammar does not take as it is."""
 Verb = Callable[["DictConfig"], Any]
 
 
@@ -109,7 +111,7 @@ def one_line(error: BaseException, verb: str | None = None) -> str:
     text = lines[0]
     kind = type(error).__name__
     if kind == "OverrideParseException":
-        return f"cannot read an override ({text}): quote its value, as in 'data.path=\"a (b).csv\"'"
+        return f"cannot read an override ({text.rpartition('Exception: ')[2]}): {QUOTING}"
     if kind == "MissingConfigException" and len(lines) > 2:
         options = [line for line in lines[2:] if not line.startswith(("Config search path", "provider="))]
         return f"{text}; there are {', '.join(options)}"
