@@ -23,6 +23,7 @@ def predict(cfg: "DictConfig") -> int:
     from ..inference.unusual import describe
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..schemas.config import PredictConfig, validate
+    from ..utils.interruption import held_back
 
     config = validate(PredictConfig, cfg)
     rejects = Path(config.rejects) if config.rejects else None
@@ -32,16 +33,23 @@ def predict(cfg: "DictConfig") -> int:
         resolved = resolve(config.reference, lambda: MlflowRegistry(uri, Path(downloads)))
         engine = Engine(resolved.folder, config.threads)
         title = config.reference + (f", version {resolved.version.version}" if resolved.version else "")
-        with tqdm(
-            desc="predict", unit="row", unit_scale=True, disable=None, leave=False, total=row_count(files.source)
-        ) as bar:
+        total = row_count(files.source)
+        with (
+            held_back() as interruption,
+            tqdm(desc="predict", unit="row", unit_scale=True, disable=None, leave=False, total=total) as bar,
+        ):
+
+            def on_rows(rows: int) -> None:
+                bar.update(rows)
+                interruption()
+
             done = score(
                 engine,
                 files.source,
                 files.target,
                 config.rows,
                 Path(config.feature_tables) if config.feature_tables else None,
-                bar.update,
+                on_rows,
                 rejects=files.rejects,
                 part_rows=config.part_rows,
                 title=title,
