@@ -7,7 +7,6 @@ from pathlib import Path
 
 from {{ cookiecutter.project_slug }}.ports import (
     AliasMovedError,
-    Tracker,
     UnreachableError,
     UserError,
     Version,
@@ -19,7 +18,7 @@ class KilledError(BaseException):
 
 
 class MemoryRegistry:
-    """Versions of one model `m`; a Registry.
+    """Versions of one model `m`: what the lifecycle needs of a Registry.
 
     Args:
         count: how many versions there are, numbered from 1.
@@ -54,9 +53,6 @@ class MemoryRegistry:
     def download(self, version: Version) -> Path:
         return self._folders[version.version]
 
-    def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
-        raise NotImplementedError
-
     def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
         history = json.loads(self.facts[version.version].get("history", "[]"))
         history.append({"alias": alias, "by": by, "before": self.aliases.get(alias)})
@@ -80,9 +76,6 @@ class MemoryRegistry:
 
     def attach(self, version: Version, path: Path, folder: str) -> None:
         self.files[f"{folder}/{path.name}"] = path.read_text(encoding="utf-8")
-
-    def check_target(self, name: str, target: str, kind: str) -> None:
-        raise NotImplementedError
 
     def state(self) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         """Aliases, and tags without histories."""

@@ -123,7 +123,8 @@ class Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document of this moment."""
         served: Served | None = self.state.served
-        if self._documents is None or self._documents[0] is not served:
+        known = self._documents  # a swap in the following thread may forget it meanwhile
+        if known is None or known[0] is not served:
             self.openapi_schema = None
             self.title = served.contract.name if served else "no model"
             self.version = (served.identity["version"] if served else None) or "0"
@@ -131,7 +132,7 @@ class Service(FastAPI):
             document = docs.document(super().openapi(), served.operation if served else None, bool(self.keys))
             self._documents = served, document
             return document
-        return self._documents[1]
+        return known[1]
 
 
 def create_app(config: ServingConfig | None = None) -> Service:

@@ -48,12 +48,8 @@ class MlflowRegistry:
         if match is None:
             raise UserError(f"{reference!r} is not models:/<name>@<alias> or models:/<name>/<version>")
         name, alias = match["name"], match["alias"]
-        self._check_there()
         with one_line(self._uri):
-            models = self._client.search_registered_models(f"name='{name}'")
-            if not models:
-                raise UserError(f"there is no registered model {name!r} at {shown(self._uri)}: train it first")
-            aliases: dict[str, str] = self._client.get_registered_model(name).aliases
+            aliases = self._aliases(name)
             number = aliases.get(alias) if alias else match["version"]
             if number is None:
                 known = ", ".join(sorted(aliases)) or "none"
@@ -68,12 +64,8 @@ class MlflowRegistry:
 
     def versions(self, name: str) -> list[Version]:
         """All versions with their aliases, the newest first, in two requests; see `ports.Registry`."""
-        self._check_there()
         with one_line(self._uri):
-            models = self._client.search_registered_models(f"name='{name}'")
-            if not models:
-                raise UserError(f"there is no registered model {name!r} at {shown(self._uri)}: train it first")
-            aliases: dict[str, str] = self._client.get_registered_model(name).aliases
+            aliases = self._aliases(name)
             found, token = [], None
             while token != "":
                 page = self._client.search_model_versions(f"name='{name}'", max_results=1000, page_token=token)
@@ -153,11 +145,15 @@ class MlflowRegistry:
         with one_line(self._uri):
             self._client.log_artifact(version.run_id, str(path), folder)
 
-    def _check_there(self) -> None:
-        """Reading makes no store: MLflow's client would."""
+    def _aliases(self, name: str) -> Mapping[str, str]:
+        """A model's aliases with their versions' numbers; reading makes no store, as MLflow's client would."""
         database = Path(self._uri.removeprefix(SQLITE))
         if self.embedded and not database.is_file():
             raise UserError(f"there is no {database} in {Path.cwd()}: train first, or set MLFLOW_TRACKING_URI")
+        if not self._client.search_registered_models(f"name='{name}'"):
+            raise UserError(f"there is no registered model {name!r} at {shown(self._uri)}: train it first")
+        aliases: Mapping[str, str] = self._client.get_registered_model(name).aliases
+        return aliases
 
     def _remember(self, version: Version, alias: str, by: str, **what: object) -> None:
         """Append to the version's history before the alias moves, so that a kill in between loses nothing."""

@@ -41,8 +41,9 @@ class DeployableGate:
     def check(self, case: Case) -> Verdict:
         """Starts `deployment.api` on a free loopback port, asks it the golden rows, and ends it."""
         folder = str(case.candidate.folder).replace("'", "\\'")
-        settings = [f"serving.reference='{folder}'", "serving.host=127.0.0.1", "serving.port=0", "logging=console"]
-        command = [sys.executable, "-m", "deployment.api", *settings]
+        settings = [f"serving.reference='{folder}'", "serving.host=127.0.0.1", "serving.port=0"]
+        says_where = ["logging=console", "logging.level=INFO", "logging.file=null"]
+        command = [sys.executable, "-m", "deployment.api", *settings, *says_where]
         # The same code as this process, and none of the settings of a service that may run beside it.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SERVING_")}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
