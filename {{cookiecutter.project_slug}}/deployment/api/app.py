@@ -27,6 +27,7 @@ from .gate import Gate, failure
 from .keys import Keys
 from .metrics import Metrics
 from .placement import Pool
+from .promotion import Promotions
 from .refusals import MalformedError
 from .served import Served
 from .watch import Watch
@@ -55,6 +56,7 @@ class Service(FastAPI):
         self.watch = Watch(config, self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
         self.get("/model")(model)
+        self.get("/model/promotion")(Promotions(config).answer)
         self.get("/health/live")(live)
         self.get("/health/ready")(ready)
         self.get("/metrics")(metrics)

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Literal
 
-Reason = Literal["key", "bytes", "rows", "slow", "full", "malformed", "invalid", "method", "unready"]
+Reason = Literal["key", "bytes", "rows", "slow", "full", "malformed", "invalid", "method", "unready", "absent"]
 """Why a request was turned down: the label of the metric."""
 JSON = "application/json"
 _PROCESS, _numbers = uuid.uuid4().hex[:16], itertools.count(1)
