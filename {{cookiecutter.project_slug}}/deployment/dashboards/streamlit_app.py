@@ -1,0 +1,99 @@
+"""The pages in Streamlit: the process, the head of the page, its tabs."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.web import bootstrap
+
+from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
+
+from . import streamlit_model, streamlit_predict, streamlit_tables, words
+from .session import Services, Session
+from .streamlit_text import literal
+
+LOOK = {
+    "theme.base": "light",
+    "theme.primaryColor": "#4f46e5",
+    "theme.backgroundColor": "#ffffff",
+    "theme.secondaryBackgroundColor": "#f5f6fa",
+    "theme.textColor": "#1e2433",
+    "theme.borderColor": "#e3e6ef",
+    "theme.baseRadius": "0.6rem",
+    "theme.showWidgetBorder": True,
+    "theme.baseFontSize": 15,
+    "theme.metricValueFontSize": "2.1rem",
+    "theme.headingFontSizes": ["1.9rem", "1.5rem", "1.15rem"],
+    "theme.headingFontWeights": [700, 600, 600],
+    "theme.chartCategoricalColors": ["#4f46e5", "#0ea5a4", "#f59e0b", "#e11d48", "#0284c7", "#65a30d"],
+}
+STYLE = "<style>.stMainBlockContainer {padding-top: 2.2rem; max-width: 80rem}</style>"
+_services: list[Services] = []
+"""What `serve` was given. Streamlit runs its script anew for every user and change; this module stays as it is."""
+
+
+def serve(settings: DashboardSettings) -> None:
+    """Serve the pages until a signal ends the process."""
+    _services.append(Services(settings))
+    options = LOOK | {
+        "server.address": settings.host,
+        "server.port": settings.port,
+        "server.maxUploadSize": settings.upload_mb,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.showEmailPrompt": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "logger.level": "error",
+    }
+    flags = {name.replace(".", "_"): value for name, value in options.items()}
+    bootstrap.load_config_options(flags)
+    bootstrap.run(str(Path(__file__).with_name("streamlit_script.py")), is_hello=False, args=[], flag_options=flags)
+
+
+def page() -> None:
+    """Draw everything for one user, as it stands now."""
+    st.set_page_config("Dashboard", layout="wide")
+    st.html(STYLE)
+    (services,) = _services
+    if "session" not in st.session_state:
+        st.session_state.session = Session(services)
+    session: Session = st.session_state.session
+    session.look()
+    st.fragment(_head, run_every=services.settings.refresh_seconds)(session)
+    if session.served is None:
+        return
+    predict, score, model, compare = st.tabs(words.TABS, on_change="rerun", key="tab")
+    with predict:
+        streamlit_predict.draw(session)
+    with score:
+        streamlit_tables.draw_scoring(session)
+    with model:
+        if model.open:
+            streamlit_model.draw(session)
+    with compare:
+        if compare.open:
+            streamlit_tables.draw_comparison(session)
+
+
+def _head(session: Session) -> None:
+    """What is served and whether it answers; looked at again every few seconds."""
+    if session.look():
+        st.rerun()
+    served = session.served
+    if served is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.title(literal(served.contract.name), width="content", anchor=False)
+            version = f"version {served.version}" if served.version else "from a directory"
+            st.badge(literal(version), icon=":material/deployed_code:", color="violet")
+            if served.alias:
+                st.badge(literal(served.alias), icon=":material/label:", color="blue")
+            state = ("does not answer", ":material/error:", "red") if session.trouble else ("serving", ":material/check:", "green")
+            st.badge(state[0], icon=state[1], color=state[2])
+        names = [f"{t.name} ({t.unit})" if t.unit else t.name for t in served.contract.targets]
+        st.caption(literal(f"Predicts {' and '.join(names)} from {len(served.contract.inputs)} columns"))
+    if session.trouble:
+        st.error(literal(session.trouble), icon=":material/cloud_off:")
+    if session.news:
+        st.info(literal(session.news), icon=":material/published_with_changes:")
+
