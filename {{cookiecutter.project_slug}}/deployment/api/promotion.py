@@ -61,7 +61,8 @@ class Promotions:
         _, _, page = version.tags.get(f"promotion.{resolved.alias}", "").partition(": ")
         text = self._registry.attached(version, f"{page.removesuffix('.md')}.json") if page else None
         if text is None:
-            raise UserError(f"no gates have judged version {number} of {name} for {resolved.alias}, or no report is kept")
+            what = f"version {number} of {name} for {resolved.alias}"
+            raise UserError(f"no gates have judged {what}, or no report is kept")
         try:
             report: Any = json.loads(text)
         except json.JSONDecodeError:

@@ -41,15 +41,16 @@ def of_rows(first: Answer, second: Answer, contract: Contract) -> list[Line]:
     lines = []
     for target in contract.targets:
         a, b = (answer.columns[target.prediction][0] for answer in (first, second))
-        shown = [words.with_unit(value, target.unit) for value in (a, b)]
         if not target.classes:
-            lines.append(Line(target.name, *shown, words.signed(b - a)))
+            shown = [words.with_unit(value, target.unit) for value in (a, b, words.signed(b - a))]
+            lines.append(Line(target.name, shown[0], shown[1], shown[2]))
             continue
-        lines.append(Line(target.name, *shown, "the same" if a == b else "another class"))
+        lines.append(Line(target.name, str(a), str(b), "the same" if a == b else "another class"))
         shares = [answer.columns[target.probabilities] for answer in (first, second)]
         for label in map(str, target.classes):
             one, other = (share[label][0] for share in shares)
-            lines.append(Line(f"probability of {label}", words.percent(one), words.percent(other), _points(other - one)))
+            named = f"probability of {label}"
+            lines.append(Line(named, words.percent(one), words.percent(other), _points(other - one)))
     return lines
 
 
@@ -61,7 +62,8 @@ def of_tables(first: Scored, second: Scored, contract: Contract) -> Tables:
     if only:
         lines.append(("rows that one of them refused", f"{only:,}"))
     columns: dict[str, Any] = {"row": both}
-    columns |= {k.name: first.table[k.name].take(pa.array(at)) for k in contract.keys if k.name in first.table.column_names}
+    keys = [key.name for key in contract.keys if key.name in first.table.column_names]
+    columns |= {key: first.table[key].take(pa.array(at)) for key in keys}
     worst = np.zeros(len(both))
     for target in contract.targets if len(both) else ():
         a = first.predictions[target.prediction].take(pa.array(at))
@@ -79,10 +81,10 @@ def of_metrics(first: Mapping[str, float], second: Mapping[str, float]) -> list[
     """Metrics on each version's own held-out rows; a dash where one has none of that name."""
     lines = []
     for name in sorted(first.keys() | second.keys()):
-        pair = [first.get(name), second.get(name)]
-        shown = ["\N{EN DASH}" if value is None else words.number(value) for value in pair]
-        a, b = pair
-        lines.append(Line(name.removeprefix("test/"), *shown, "" if a is None or b is None else words.signed(b - a)))
+        a, b = first.get(name), second.get(name)
+        shown = ["\N{EN DASH}" if value is None else words.number(value) for value in (a, b)]
+        difference = "" if a is None or b is None else words.signed(b - a)
+        lines.append(Line(name.removeprefix("test/"), shown[0], shown[1], difference))
     return lines
 
 

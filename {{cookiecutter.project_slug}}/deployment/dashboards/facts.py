@@ -23,6 +23,17 @@ class Gate:
     reason: str
 
 
+def version(served: Served) -> str:
+    """Which version is served, for a badge."""
+    return f"version {served.version}" if served.version else "from a directory"
+
+
+def purpose(served: Served) -> str:
+    """What the model does, in a sentence."""
+    names = [f"{target.name} ({target.unit})" if target.unit else target.name for target in served.contract.targets]
+    return f"Predicts {' and '.join(names)} from {len(served.contract.inputs)} columns"
+
+
 def origin(served: Served) -> dict[str, str]:
     """Where the served version comes from, by name."""
     made = served.contract.provenance
@@ -63,8 +74,14 @@ def report_line(report: Mapping[str, Any]) -> str:
 def columns(contract: Contract) -> pa.Table:
     """The contract's columns, a row each."""
     rows = [
-        {"column": f.name, "kind": "key" if f.column.role == "key" else f.column.kind, "unit": f.column.unit or "", "notes": f.hint}
-        for f in map(Field, contract.columns)
+        {
+            "column": column.name,
+            "kind": "key" if column.role == "key" else column.kind,
+            "unit": column.unit or "",
+            "may be missing": "yes" if column.missing else "no",
+            "notes": Field(column).hint,
+        }
+        for column in contract.columns
     ]
     return pa.Table.from_pylist(rows)
 

@@ -49,7 +49,7 @@ class Field:
 
     @property
     def hint(self) -> str:
-        """What training saw, in a few words."""
+        """What training saw, in a few words; it may be empty."""
         column = self.column
         if column.role == "key":
             return "Identifies the row; optional"
@@ -60,11 +60,9 @@ class Field:
         if column.kind == "time" and not column.range:
             parts.append("ISO 8601, UTC where no zone is named")
         if column.kind == "category":
-            parts.append("any text; training saw those listed")
+            parts.append("one of these, or any other text" if column.categories else "any text")
         if column.source is not None:
             parts.append(f"from the feature table {column.source.table}")
-        if column.missing:
-            parts.append("may be left empty")
         text = "; ".join(parts)
         return text[:1].upper() + text[1:]
 

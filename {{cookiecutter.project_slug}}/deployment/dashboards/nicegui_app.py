@@ -4,7 +4,7 @@ from nicegui import run, ui
 
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
 
-from . import words
+from . import facts, words
 from .nicegui_model import ModelTab
 from .nicegui_parts import banner, chip
 from .nicegui_predict import PredictTab
@@ -69,14 +69,14 @@ class Page:
             with ui.column().classes("gap-1"):
                 with ui.row().classes("items-center gap-3"):
                     ui.label(served.contract.name).classes("text-3xl font-bold").props("role=heading aria-level=1")
-                    chip(f"version {served.version}" if served.version else "from a directory", "deployed_code", "violet")
+                    chip(facts.version(served), "inventory_2", "violet")
                     if served.alias:
                         chip(served.alias, "label", "blue")
-                    down = session.trouble is not None
-                    chip("does not answer" if down else "serving", "error" if down else "check", "red" if down else "green")
-                names = [f"{t.name} ({t.unit})" if t.unit else t.name for t in served.contract.targets]
-                told = f"Predicts {' and '.join(names)} from {len(served.contract.inputs)} columns"
-                ui.label(told).classes("text-slate-500")
+                    if session.trouble:
+                        chip("does not answer", "error", "red")
+                    else:
+                        chip("serving", "check", "green")
+                ui.label(facts.purpose(served)).classes("text-slate-500")
         if session.trouble:
             banner(session.trouble, "negative", "cloud_off")
         if session.news:
@@ -86,14 +86,15 @@ class Page:
     def _body(self) -> None:
         if self._session.served is None:
             return
-        with ui.tabs().props("align=left no-caps dense active-color=primary").classes("w-full border-b") as tabs:
+        look = "align=left no-caps dense active-color=primary"
+        with ui.tabs().props(look).classes("w-full border-b border-slate-200") as tabs:
             names = [ui.tab(name) for name in words.TABS]
         tabs.on_value_change(lambda event: self._opened(event.value))
-        parts = (self._predict, self._score, self._model, self._compare)
+        draws = (self._predict.draw, self._score.draw, self._model.draw, self._compare.draw)
         with ui.tab_panels(tabs, value=names[0], animated=False, keep_alive=True).classes("w-full bg-transparent"):
-            for name, part in zip(names, parts, strict=True):
+            for name, draw in zip(names, draws, strict=True):
                 with ui.tab_panel(name):
-                    part.draw()
+                    draw()
 
     async def _opened(self, name: str) -> None:
         if name == words.TABS[2]:

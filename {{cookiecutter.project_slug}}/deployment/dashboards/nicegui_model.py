@@ -43,7 +43,7 @@ class ModelTab:
 
     async def load(self) -> None:
         """Ask for the gates' report, now that somebody looks."""
-        self._report = await run.io_bound(lambda: self._session.report)
+        self._report = await run.io_bound(lambda: self._session.report) or self._report
         self._gates.refresh()
 
     @ui.refreshable_method

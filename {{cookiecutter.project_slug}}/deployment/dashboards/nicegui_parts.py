@@ -1,9 +1,8 @@
 """Pieces that several tabs are made of. Text goes in as text: nothing here reads HTML or Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from collections.abc import Iterator
 
 import pyarrow as pa
 from nicegui import ui
@@ -20,6 +19,10 @@ BANNERS = {
     "warning": "bg-amber-50 text-amber-800 border-amber-200",
     "info": "bg-sky-50 text-sky-800 border-sky-200",
 }
+
+
+ROWS = 10
+"""Of a table on one of its pages."""
 
 
 @contextmanager
@@ -69,8 +72,10 @@ def grid(table: pa.Table, shown: int, label: str) -> None:
         {"n": number} | {f"c{position}": _cell(value) for position, value in enumerate(row.values())}
         for number, row in enumerate(table.slice(0, shown).to_pylist())
     ]
-    view = ui.table(rows=rows, columns=columns, row_key="n", pagination=10)
-    view.classes("w-full shadow-none border rounded-lg").props("dense wrap-cells flat")
+    view = ui.table(rows=rows, columns=columns, row_key="n", pagination=ROWS)
+    view.classes("w-full shadow-none border border-slate-200 rounded-lg").props("dense wrap-cells flat")
+    if len(rows) <= ROWS:
+        view.props("hide-bottom")
     view.props["aria-label"] = label
 
 

@@ -34,7 +34,7 @@ class PredictTab:
         with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-[5fr_6fr] gap-6 items-start"):
             with card("Inputs"):
                 self._general()
-                with ui.element("div").classes("w-full grid grid-cols-1 sm:grid-cols-2 gap-x-4 gap-y-1"):
+                with ui.element("div").classes("w-full grid grid-cols-1 sm:grid-cols-2 gap-x-4 gap-y-3"):
                     self._widgets = {field.name: self._widget(field) for field in self._session.form}
                 with ui.row():
                     self._button = ui.button("Predict", on_click=self._predict).props("no-caps unelevated")
@@ -55,8 +55,8 @@ class PredictTab:
             widget = ui.select(
                 options, label=field.label, value=value, with_input=free, new_value_mode="add-unique" if free else None
             )  # fmt: skip
-        widget.classes("w-full").props("outlined dense clearable stack-label")
-        widget.props["hint"] = field.hint
+        widget.classes("w-full").props("outlined dense clearable stack-label hide-bottom-space")
+        widget.props["hint"] = field.hint + ("; Enter takes it" if field.widget == "open choice" else "")
         return widget
 
     async def _reset(self) -> None:
@@ -123,7 +123,8 @@ def _headlines(prediction: Prediction) -> None:
         for label, share in headline.probabilities.items():
             with ui.column().classes("w-full gap-1"):
                 ui.label(f"{label}: {words.percent(share)}").classes("text-sm break-words")
-                ui.linear_progress(min(max(share, 0.0), 1.0), show_value=False, size="8px").props("rounded aria-hidden=true")
+                bar = ui.linear_progress(min(max(share, 0.0), 1.0), show_value=False, size="8px")
+                bar.props("rounded aria-hidden=true")
     for name, value in prediction.answer.added(contract).items():
         ui.label(f"{name}: {value}")
     note(f"Answered by {prediction.title}")
@@ -138,12 +139,14 @@ def chart(curve: Curve) -> dict[str, Any]:
         "color": SERIES,
         "grid": {"left": 16, "right": 24, "top": 40 if many else 28, "bottom": 28, "containLabel": True},
         "tooltip": tip,
-        "legend": {"show": many, "top": 0},
+        "legend": {"show": many, "top": 0, "right": 0},
         "xAxis": _x_axis(curve),
-        "yAxis": {"type": "value", "name": curve.y_title, "scale": curve.kind != "bars" and not curve.is_probability},
+        "yAxis": {
+            "type": "value", "name": curve.y_title, "nameTextStyle": {"align": "left"},
+            "scale": curve.kind != "bars" and not curve.is_probability, "max": 1 if curve.is_probability else None,
+        },
         "series": [_series(curve, name, values) for name, values in curve.series.items()],
-    }
-    options["yAxis"] |= {"nameTextStyle": {"align": "left"}, "max": 1} if curve.is_probability else {"nameTextStyle": {"align": "left"}}
+    }  # fmt: skip
     if curve.kind != "bars" and curve.here is not None:
         options["series"][0]["markLine"] = {
             "symbol": "none", "silent": True, "label": {"show": False}, "data": [{"xAxis": curve.here}],

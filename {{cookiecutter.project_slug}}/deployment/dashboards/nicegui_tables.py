@@ -1,9 +1,6 @@
 """The tabs that score an uploaded table, and that compare two services."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,17 +112,20 @@ class CompareTab:
         try:
             self._second = await run.io_bound(self._session.second)
             if self._session.prediction is not None:
-                self._row = await run.io_bound(self._session.compare_row)
+                self._row = await run.io_bound(self._session.compare_row) or self._row
         except UserError as error:
             if self._second is None:
                 self._trouble = str(error)
             else:
                 self._row = str(error)
-        self.draw.refresh()
+        self._drawn.refresh()
 
-    @ui.refreshable_method
     def draw(self) -> None:
         """The whole tab."""
+        self._drawn()
+
+    @ui.refreshable_method
+    def _drawn(self) -> None:
         first, second = self._session.served, self._second
         if first is None or second is None:
             if self._trouble:

@@ -39,7 +39,8 @@ class Served:
         """
         known = document.get("schema_version") if isinstance(document, dict) else None
         if known is not None and known != SCHEMA_VERSION:
-            raise ValueError(f"speaks of contracts of schema {known}, this dashboard reads {SCHEMA_VERSION}: update one")
+            line = f"describes a contract of schema {known}, this dashboard reads {SCHEMA_VERSION}"
+            raise ValueError(f"{line}: update the older of the two")
         try:
             contract = Contract.model_validate_json(json.dumps({name: document[name] for name in TOLD}))
             return cls(
@@ -53,7 +54,7 @@ class Served:
                 following=document["following"],
             )
         except (ValidationError, KeyError, TypeError):
-            raise ValueError("does not describe a model as this project's service does: is the address right?") from None
+            raise ValueError("describes no model as this project's service does: is the address right?") from None
 
     @property
     def identity(self) -> dict[str, str | None]:

@@ -15,7 +15,6 @@ from .answers import Answer
 from .client import Api, ApiError, RefusedError
 from .served import Served, title
 
-
 Identity = Mapping[str, str | None]
 """Name, version and alias of a model."""
 OnRows = Callable[[int, int], object]
@@ -122,7 +121,7 @@ class Session:
         return form.fields(self.served.contract) if self.served else []
 
     def predict(self, entered: Mapping[str, Any]) -> None:
-        """Ask for the prediction of what was entered, and for the plot; `problem` says what is wrong, if anything is."""
+        """Ask for the prediction of what was entered, and for the plot; `problem` says what is wrong with it."""
         if self.served is None:
             return
         fields, served = self.form, self.served
@@ -202,7 +201,7 @@ class Session:
         return second
 
     def titles(self, first: Identity, second: Identity) -> tuple[str, str]:
-        """What two models that answered are called; by their services' addresses where they would be called the same."""
+        """What two models that answered are called: by their services' addresses where else they would be the same."""
         titles = title(first), title(second)
         return titles if titles[0] != titles[1] else (self.services.api.url, self._staging().url)
 
@@ -258,4 +257,4 @@ class Session:
     def _first_swept(self) -> str | None:
         columns = sweep.sweepable(self.served.contract) if self.served else []
         numbers = [column for column in columns if column.kind == "number"]
-        return (numbers or columns or [None])[0].name if columns else None
+        return (numbers or columns)[0].name if columns else None

@@ -7,7 +7,7 @@ from streamlit.web import bootstrap
 
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
 
-from . import streamlit_model, streamlit_predict, streamlit_tables, words
+from . import facts, streamlit_model, streamlit_predict, streamlit_tables, words
 from .session import Services, Session
 from .streamlit_text import literal
 
@@ -84,16 +84,15 @@ def _head(session: Session) -> None:
     if served is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.title(literal(served.contract.name), width="content", anchor=False)
-            version = f"version {served.version}" if served.version else "from a directory"
-            st.badge(literal(version), icon=":material/deployed_code:", color="violet")
+            st.badge(literal(facts.version(served)), icon=":material/deployed_code:", color="violet")
             if served.alias:
                 st.badge(literal(served.alias), icon=":material/label:", color="blue")
-            state = ("does not answer", ":material/error:", "red") if session.trouble else ("serving", ":material/check:", "green")
-            st.badge(state[0], icon=state[1], color=state[2])
-        names = [f"{t.name} ({t.unit})" if t.unit else t.name for t in served.contract.targets]
-        st.caption(literal(f"Predicts {' and '.join(names)} from {len(served.contract.inputs)} columns"))
+            if session.trouble:
+                st.badge("does not answer", icon=":material/error:", color="red")
+            else:
+                st.badge("serving", icon=":material/check:", color="green")
+        st.caption(literal(facts.purpose(served)))
     if session.trouble:
         st.error(literal(session.trouble), icon=":material/cloud_off:")
     if session.news:
         st.info(literal(session.news), icon=":material/published_with_changes:")
-

@@ -62,12 +62,12 @@ def _widget(field: Field) -> None:
     key, label, hint = _key(field), literal(field.label), literal(field.hint)
     if key not in st.session_state:
         st.session_state[key] = _initial(field)
-    empty = "missing" if field.column.missing else "needed"
+    empty = "optional" if field.column.role == "key" else "missing" if field.column.missing else "needed"
     if field.widget == "number":
         step, form = (1, "%d") if field.column.kind == "integer" else (None, "%g")
         st.number_input(label, value=None, step=step, format=form, key=key, help=hint, placeholder=empty)
     elif field.widget == "text":
-        st.text_input(label, value=None, key=key, help=hint, placeholder="optional" if field.column.role == "key" else empty)
+        st.text_input(label, value=None, key=key, help=hint, placeholder=empty)
     else:
         others = field.widget == "open choice"
         st.selectbox(

@@ -48,7 +48,8 @@ def _scored(session: Session) -> None:
         if scored.table.num_rows:
             st.dataframe(scored.table.slice(0, shown), hide_index=True)
             name = f"{stem}_scored{path.suffix}"
-            st.download_button("Download predictions", as_file(scored.table, path.suffix), name, on_click="ignore", type="primary")
+            data = as_file(scored.table, path.suffix)
+            st.download_button("Download predictions", data, name, on_click="ignore", type="primary")
     if scored.rejects is not None:
         with st.container(border=True):
             st.subheader(literal(f"{scored.rejects.num_rows:,} rows rejected"), anchor=False)

@@ -48,7 +48,9 @@ class Scored:
     """Columns with values that training never saw."""
 
 
-def score(api: Api, served: Served, path: Path, called: str, rows: int, on_rows: Callable[[int, int], object]) -> Scored:
+def score(
+    api: Api, served: Served, path: Path, called: str, rows: int, on_rows: Callable[[int, int], object]
+) -> Scored:
     """Read a CSV or Parquet file and ask for the prediction of each row that keeps the contract.
 
     Args:
@@ -69,9 +71,11 @@ def score(api: Api, served: Served, path: Path, called: str, rows: int, on_rows:
     document = contract.model_dump(mode="json")
     try:
         feeds = encode(columns, document, misfits)
-        keys = {k.name: encode_key(columns[k.name].to_pylist(), k.name, misfits) for k in contract.keys if k.name in columns}
+        keys = {
+            k.name: encode_key(columns[k.name].to_pylist(), k.name, misfits) for k in contract.keys if k.name in columns
+        }
     except InputError as error:
-        raise UserError(f"{called}: {error} (wanted by {contract.name}, {served.title})") from None
+        raise UserError(f"{called}: {error} (wanted by {served.title})") from None
     fits = np.array([row for row in range(table.num_rows) if row not in misfits.reasons], np.int64)
     cells = {column.name: as_json(column, feeds[column.name][fits]) for column in contract.inputs}
     cells |= {name: [text or None for text in texts[fits].tolist()] for name, texts in keys.items()}
