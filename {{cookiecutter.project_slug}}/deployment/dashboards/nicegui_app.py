@@ -1,5 +1,7 @@
 """The pages in NiceGUI: the process, the head of the page, its tabs."""
 
+from typing import Any
+
 from nicegui import run, ui
 
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
@@ -43,8 +45,11 @@ class Page:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._predict, self._score = PredictTab(session), ScoreTab(session)
+        self._predict, self._score = PredictTab(session, self._show), ScoreTab(session)
         self._model, self._compare = ModelTab(session), CompareTab(session)
+        self._tab = words.TABS[0]
+        self._drawn: tuple[Any, ...] = ()
+        """What the head and the tabs were drawn of."""
 
     def draw(self) -> None:
         """Everything, as it stands now; what is served is asked for once the browser is there, and again and again."""
@@ -56,11 +61,19 @@ class Page:
         ui.timer(self._session.settings.refresh_seconds, self._look)
 
     async def _look(self) -> None:
-        before = self._session.served
-        if await run.io_bound(self._session.look, at_once=True):
+        await run.io_bound(self._session.look, at_once=True)
+        await self._show()
+
+    async def _show(self) -> None:
+        """Draw anew what is not as it was drawn; what a user has entered stays."""
+        session, served = self._session, self._session.served
+        model = (served.identity, served.contract) if served else None
+        drawn, self._drawn = self._drawn, (model, session.trouble, session.news)
+        if drawn != self._drawn:
             self._head.refresh()
-        if before != self._session.served:
+        if not drawn or drawn[0] != model:
             self._body.refresh()
+            await self._load()
 
     @ui.refreshable_method
     def _head(self) -> None:
@@ -91,13 +104,18 @@ class Page:
             names = [ui.tab(name) for name in words.TABS]
         tabs.on_value_change(lambda event: self._opened(event.value))
         draws = (self._predict.draw, self._score.draw, self._model.draw, self._compare.draw)
-        with ui.tab_panels(tabs, value=names[0], animated=False, keep_alive=True).classes("w-full bg-transparent"):
+        with ui.tab_panels(tabs, value=self._tab, animated=False, keep_alive=True).classes("w-full bg-transparent"):
             for name, draw in zip(names, draws, strict=True):
                 with ui.tab_panel(name):
                     draw()
 
     async def _opened(self, name: str) -> None:
-        if name == words.TABS[2]:
+        self._tab = name
+        await self._load()
+
+    async def _load(self) -> None:
+        """Ask for what the open tab shows and others do not need."""
+        if self._tab == words.TABS[2]:
             await self._model.load()
-        elif name == words.TABS[3]:
+        elif self._tab == words.TABS[3]:
             await self._compare.load()

@@ -24,6 +24,10 @@ class ModelTab:
 
     def draw(self) -> None:
         """The whole tab."""
+        self._drawn()
+
+    @ui.refreshable_method
+    def _drawn(self) -> None:
         served = self._session.served
         assert served is not None
         with ui.column().classes("w-full gap-6"):
@@ -44,9 +48,8 @@ class ModelTab:
     async def load(self) -> None:
         """Ask for the gates' report, now that somebody looks."""
         self._report = await run.io_bound(lambda: self._session.report) or self._report
-        self._gates.refresh()
+        self._drawn.refresh()
 
-    @ui.refreshable_method
     def _gates(self) -> None:
         report = self._report
         if isinstance(report, str):

@@ -1,5 +1,6 @@
 """The tab with the form, the prediction and the what-if plot."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nicegui import run, ui
@@ -20,10 +21,11 @@ class PredictTab:
 
     Args:
         session: the user's.
+        show: called when an answer may have told something of the service.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, show: Callable[[], Awaitable[None]]) -> None:
+        self._session, self._show = session, show
         self._widgets: dict[str, ValidationElement[Any]] = {}
         self._entered: dict[str, Any] = {}
         """What the form held when the model changed; it goes into the new form."""
@@ -76,6 +78,7 @@ class PredictTab:
             widget.error = problem[1] if problem and problem[0] == name else None
         self._general.refresh()
         self._answer.refresh()
+        await self._show()
 
     @ui.refreshable_method
     def _general(self) -> None:
@@ -160,7 +163,7 @@ def _x_axis(curve: Curve) -> dict[str, Any]:
     axis: dict[str, Any] = {"type": kinds[curve.kind], "name": curve.x_title, "nameLocation": "middle", "nameGap": 32}
     if curve.kind == "bars":
         return axis | {"data": curve.x, "axisLabel": {"interval": 0, "overflow": "truncate", "width": 110}}
-    return axis | {"min": "dataMin", "max": "dataMax", "splitLine": {"show": False}}
+    return axis | {"min": "dataMin", "max": "dataMax", "splitLine": {"show": False}, "axisLabel": {"hideOverlap": True}}
 
 
 def _series(curve: Curve, name: str, values: list[float]) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class Session:
             self.prediction, self.problem = None, (None, str(error))
         if self.prediction is None or self.prediction.answer.model != served.identity:
             self.look(at_once=True)
+            if self.trouble:
+                self.problem = None  # it is no matter of the form, and told as trouble
 
     def sweep(self, name: str | None) -> None:
         """Plot a column for the last prediction; its `plot_trouble` says why there is no plot."""

@@ -159,7 +159,9 @@ def test_predictions_and_what_if(pages: Any) -> None:
     line = pages.plot()
     shoot(pages)
     pages.choose("Vary this column, leave the others as they are", CITY)
-    pages.sees(f"price lies between {price(RECORD, **{CITY: None}):.5g} k$ (at (missing)) and {price(RECORD, **{CITY: 'true'}):.5g} k$")
+    pages.sees(
+        f"price lies between {price(RECORD, **{CITY: None}):.5g} k$ (at (missing)) and {price(RECORD, **{CITY: 'true'}):.5g} k$"
+    )
     assert pages.plot() != line
     pages.clear("income ($)")
     pages.choose(CITY, "☂ <b>neu</b>")

@@ -114,9 +114,9 @@ def test_a_service_that_goes_and_returns(folder: Path) -> None:
     first.end()
     one.predict(ENTERED)
     assert one.prediction is None
-    assert one.problem is not None
-    assert "cannot be reached" in one.problem[1]
-    assert one.trouble == one.problem[1]
+    assert one.problem is None
+    assert one.trouble is not None
+    assert "cannot be reached" in one.trouble
     assert one.served == before
     one.keep("a.csv", FILE)
     with pytest.raises(UserError, match="cannot be reached"):
