@@ -51,7 +51,7 @@ DEPENDENCIES = """
     types_requests types_tqdm typer typing_extensions typing_inspect typing_inspection tzdata urllib3 uv uvicorn
     uvloop virtualenv watchfiles websockets werkzeug wheel xgboost xgboost_cpu yaml zipp zmq
 """
-FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs src tests tools venv"
+FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs pipeline src tests tools venv"
 
 
 def unprintable(text: str) -> bool:
