@@ -25,6 +25,7 @@ PATHS: dict[str, list[str]] = {
         "tools/dvc_hash.py",
         "docs/dvc.md",
         "tests/pipelines.py",
+        "tests/stores.py",
         "tests/unit/test_dvc_pipeline.py",
         "tests/integration/test_dvc.py",
         "tests/integration/test_docs_dvc.py",
