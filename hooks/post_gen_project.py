@@ -28,7 +28,6 @@ PATHS: dict[str, list[str]] = {
         "tests/stores.py",
         "tests/unit/test_dvc_pipeline.py",
         "tests/integration/test_dvc.py",
-        "tests/integration/test_docs_dvc.py",
     ],
     "dashboard": [],
     "streamlit": [],
