@@ -57,7 +57,8 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
 
     folder = Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path("outputs/evaluate")
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    document = {side: {"reference": reference, **metrics} for side, (reference, metrics) in zip(SIDES, found.items(), strict=False)}
+    named = zip(SIDES, found.items(), strict=False)  # without an incumbent there is one
+    document = {side: {"reference": reference, **metrics} for side, (reference, metrics) in named}
     (folder / "metrics.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for name, figure in figures.of_predictions(target, truth, outputs).items():
         figure.savefig(folder / "figures" / f"{name}.png")
