@@ -11,6 +11,7 @@ import fastapi
 import orjson
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
@@ -60,10 +61,10 @@ class Service(FastAPI):
         self.dialects = dialects = (Predict(), OpenInference(config.max_rows), Invocations())
         self.watch = Watch(config, lambda found: Served.load(found, config, dialects), self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
-        self.get("/model")(model)
+        self.get("/model", responses=docs.errors(docs.REFUSAL, "401", "503"))(model)
         self.get("/health/live")(live)
-        self.get("/health/ready")(ready)
-        self.get("/metrics")(metrics)
+        self.get("/health/ready", responses=docs.errors(docs.REFUSAL, "503"))(ready)
+        self.get("/metrics", response_class=PlainTextResponse)(metrics)
         self.add_exception_handler(RefusedRequestError, _refused)
         self.add_exception_handler(Exception, _failed)
         self.gate = Gate(

@@ -112,7 +112,7 @@ MEANINGS = {
 }
 
 
-def errors(schema: Schema, *statuses: str) -> Schema:
+def errors(schema: Schema, *statuses: str) -> dict[int | str, Schema]:
     """Responses that say no, in the form that a dialect has for it."""
     content = {"application/json": {"schema": schema}}
     return {status: {"description": MEANINGS[status], "content": content} for status in statuses}

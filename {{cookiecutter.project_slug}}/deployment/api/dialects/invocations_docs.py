@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract
+from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS, Column, Contract
 
 from .. import cells
 from ..docs import LINE, Schema, errors, list_of, object_of
@@ -70,20 +70,23 @@ def example(contract: Contract) -> Schema:
 
 
 def _cell(column: Column) -> Schema:
-    """What a cell should be; numbers and times are read from text too, as a file has them."""
-    kinds: dict[str, Schema] = {
-        "number": {"type": "number"},
-        "integer": {"type": "integer"},
-        "boolean": {"type": "boolean"},
-        "time": {"type": ["string", "number"]},
-        "category": {"type": ["string", "integer", "boolean"]},
+    """What a cell may be: values as JSON has them, or text as a file has it."""
+    forms: dict[str, list[Schema]] = {
+        "number": [{"type": "number"}, _text("[+-]?[0-9]+([.][0-9]*)?([eE][+-]?[0-9]{1,2})?")],
+        "integer": [{"type": "integer"}, _text("[+-]?[0-9]+")],
+        "boolean": [{"type": "boolean"}, {"enum": [0, 1]}, _text("[tT]rue|TRUE|[fF]alse|FALSE|[01]")],
+        "time": [cells.MOMENT, _text("[+-]?[0-9]{1,7}([.][0-9]*)?")],
+        "category": [{"type": ["string", "number", "boolean"]}],
     }
-    one = kinds[column.kind]
-    if column.missing:
-        one = {"anyOf": [one, {"type": "null"}]}
+    gaps: list[Schema] = [{"type": "null"}, {"enum": list(MISSING_TOKENS)}] if column.missing else []
+    one: Schema = {"anyOf": forms[column.kind] + gaps}
     if column.width > 1:
         one = list_of(one) | {"minItems": column.width, "maxItems": column.width}
     return one | {"description": cells.description(column)}
+
+
+def _text(pattern: str) -> Schema:
+    return {"type": "string", "pattern": rf"^\s*({pattern})\s*$"}
 
 
 def _tuple(items: list[Schema]) -> Schema:

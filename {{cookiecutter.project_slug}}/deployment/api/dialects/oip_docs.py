@@ -107,11 +107,9 @@ def _server() -> Schema:
 
 def _request(contract: Contract, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Schema:
     tensors = [_tensor(column, *inputs[column.name]) for column in contract.inputs]
-    wanted = object_of({"name": {"enum": list(outputs)}, "parameters": {"type": "object"}}, required=["name"])
-    schema = {
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {
+    wanted = _extensible({"name": {"enum": list(outputs)}, "parameters": {"type": "object"}}, required=["name"])
+    schema = _extensible(
+        {
             "id": TEXT,
             "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
             "inputs": {
@@ -123,7 +121,8 @@ def _request(contract: Contract, inputs: Mapping[str, Tensor], outputs: Mapping[
             },
             "outputs": {"type": "array", "description": "none: all of them", "items": wanted},
         },
-    }
+        required=["inputs"],
+    )
     return {"schema": schema, "example": example(contract, inputs)}
 
 
@@ -164,14 +163,18 @@ def _tensor(column: Column, datatype: str, width: int) -> Schema:
         "minItems": 2,
         "items": False,
     }
-    return object_of(
-        {
-            "name": {"const": column.name},
-            "datatype": {"const": datatype},
-            "shape": shape,
-            "data": list_of(cell) | {"description": "row by row; a list per row is read too"},
-        }
-    )
+    fields = {
+        "name": {"const": column.name},
+        "datatype": {"const": datatype},
+        "shape": shape,
+        "data": list_of(cell) | {"description": "row by row; a list per row is read too"},
+    }
+    return _extensible(fields, required=list(fields))
+
+
+def _extensible(properties: dict[str, Schema], required: list[str]) -> Schema:
+    """An object of a request: extensions of the protocol bring fields of their own, which are passed over."""
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def _answer(name: str, version: str, outputs: Mapping[str, Tensor]) -> Schema:
