@@ -19,9 +19,12 @@ import pytest
 import uvicorn
 from omegaconf import OmegaConf
 
+from {{ cookiecutter.project_slug }}.inference.references import Resolved
+from {{ cookiecutter.project_slug }}.ports import Version
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
 
 from deployment.api.app import Service, create_app
+from deployment.api.served import Served
 from tests.project import ROOT, environment_of
 from tests.servables import CITY, serving, write_servable
 from tests.servers import PATIENCE
@@ -76,6 +79,11 @@ class Thread:
             time.sleep(0.01)
         self.port: int = self._server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def swap(self, folder: Path, version: Version) -> None:
+        """Have it answer with another version under `prod`, as it does when the alias moves."""
+        resolved = Resolved(f"models:/{version.name}@prod", folder, version)
+        self.app._swap(Served.load(resolved, self.app.config, self.app.dialects))
 
     def end(self) -> None:
         """Stop it."""

@@ -19,7 +19,7 @@ BLOCK = re.compile(
     r"^(?:\*\*`(?P<path>[^`]+)`\*\*\n\n|(?P<background><!-- background -->)\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-PORT = re.compile(r"(?<=PORT=)\d+|(?<=serving\.port=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
+PORT = re.compile(r"(?<=PORT=)\d+|(?<=\.port=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
 BOOT_SECONDS = 120
 
 
@@ -91,7 +91,7 @@ def with_free_ports(text: str) -> tuple[str, list[int]]:
 @contextmanager
 def in_background(folder: Path, text: str, ports: list[int]) -> Iterator[None]:
     """Run a server's block until its port answers, and end its processes afterwards."""
-    (port,) = [port for port in ports if str(port) in text]
+    port = max((port for port in ports if str(port) in text), key=lambda port: text.rindex(str(port)))  # its own
     log = folder / "server.log"
     with log.open("wb") as file:
         server = subprocess.Popen(

@@ -43,7 +43,7 @@ class Promotions:
         except UnreachableError as error:
             raise RefusedRequestError(503, str(error), "unready") from None
         except UserError as error:
-            raise RefusedRequestError(404, str(error), "absent") from None
+            raise RefusedRequestError(404, str(error), "unknown") from None
 
     def _read(self, resolved: Resolved) -> bytes:
         """The report's JSON.

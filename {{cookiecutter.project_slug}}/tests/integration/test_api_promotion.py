@@ -111,7 +111,7 @@ def test_there_is_none(project: Path, version: Version) -> None:
     assert refusal(client) == (404, "promotion/1/dev.md: the report of version 1 of house is not JSON")
     report = keep_report(version, project, "dev")
     assert client.get("/model/promotion").json() == report
-    assert 'serving_refusals_total{reason="absent"} 4.0' in client.get("/metrics").text
+    assert 'serving_refusals_total{reason="unknown"} 4.0' in client.get("/metrics").text
 
 
 def test_while_the_registry_is_down(project: Path, version: Version, monkeypatch: pytest.MonkeyPatch) -> None:

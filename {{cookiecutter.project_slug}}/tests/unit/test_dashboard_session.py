@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.inference.references import Resolved
 from {{ cookiecutter.project_slug }}.ports import UserError, Version
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardConfig
 
 from deployment.api.app import create_app
-from deployment.api.served import Served
 from deployment.dashboards import comparison, facts, words
 from deployment.dashboards.session import Services, Session
 from tests.dashboards import Thread, service, settings
@@ -30,9 +28,7 @@ FILE = b'age,rooms per house,is.new,seen at,"gr\xc3\xb6\xc3\x9fe ""lage""",incom
 
 def put(running: Thread, folder: Path, version: str, **tags: str) -> None:
     """Have a service answer with a version, as a swap does."""
-    found = Version("house", version, f"run{version}", ("prod",), tags, 1.7e9)
-    served = Served.load(Resolved("models:/house@prod", folder, found), serving(folder))
-    running.app._swap(served)
+    running.swap(folder, Version("house", version, f"run{version}", ("prod",), tags, 1.7e9))
 
 
 @pytest.fixture

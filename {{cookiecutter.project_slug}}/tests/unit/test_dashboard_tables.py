@@ -14,16 +14,14 @@ from pydantic import SecretStr
 
 from {{ cookiecutter.project_slug }}.inference.batch import score as score_in_batch
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
-from {{ cookiecutter.project_slug }}.inference.references import Resolved
 from {{ cookiecutter.project_slug }}.ports import UserError, Version
 
 from deployment.api import rules
-from deployment.api.served import Served
 from deployment.dashboards import tables
 from deployment.dashboards.client import Api, ApiError
 from deployment.dashboards.tables import Scored, as_file
 from tests.dashboards import HTML, service
-from tests.servables import CITY, ROWS, serving, write_servable
+from tests.servables import CITY, ROWS, write_servable
 
 FLAT = [{name: cell for name, cell in row.items() if name != "history"} for row in ROWS]
 BAD = [
@@ -169,9 +167,7 @@ def test_a_swap_meanwhile(tmp_path: Path) -> None:
 
         def swap(done: int, _: int) -> None:
             if done == 8:
-                version = Version("house", "2", "run", ("prod",), {})
-                resolved = Resolved("models:/house@prod", folder, version)
-                running.app._swap(Served.load(resolved, serving(folder)))
+                running.swap(folder, Version("house", "2", "run", ("prod",), {}))
 
         with pytest.raises(ApiError, match="the model changed from house, from a directory to prod, version 2 while"):
             scored(running.url, path, 8, swap)
