@@ -28,15 +28,14 @@ EMPTY = b"<!doctype html><title>floor</title><button>Predict</button>"
 
 
 @contextmanager
-def process(folder: Path, address: str, *words: str) -> Iterator[None]:
-    """A module of a baked project that answers at an address."""
+def process(folder: Path, address: str, *command: str) -> Iterator[None]:
+    """A command in a baked project that answers at an address."""
     with (folder / "server.log").open("ab") as log:
-        command = [python_of_bakes(), "-m", *words]
         running = subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": "src"}, stdout=log, stderr=log)
     try:
         for _ in range(600):
             if running.poll() is not None:
-                sys.exit(f"{' '.join(words)} ended:\n{(folder / 'server.log').read_text()}")
+                sys.exit(f"{' '.join(command)} ended:\n{(folder / 'server.log').read_text()}")
             try:
                 urllib.request.urlopen(address, timeout=5).close()
                 break
@@ -98,11 +97,12 @@ def main(runs: int) -> None:
         subprocess.run(training, cwd=first, env=os.environ | {"PYTHONPATH": "src"}, check=True, stdout=sys.stderr)
         ports = {name: free_port() for name in (*UIS, "api")}
         api = f"http://127.0.0.1:{ports['api']}"
-        stack.enter_context(process(first, f"{api}/health/ready", "deployment.api", f"serving.port={ports['api']}"))
+        serve = (python, "-m", "deployment.api", f"serving.port={ports['api']}")
+        stack.enter_context(process(first, f"{api}/health/ready", *serve))
         addresses = {ui: f"http://127.0.0.1:{ports[ui]}/" for ui in UIS}
         for ui in UIS:
-            words = ("deployment.dashboards", f"dashboard.api={api}", f"dashboard.port={ports[ui]}")
-            stack.enter_context(process(projects[ui], addresses[ui], *words))
+            show = (python, "-m", "deployment.dashboards", f"dashboard.api={api}", f"dashboard.port={ports[ui]}")
+            stack.enter_context(process(projects[ui], addresses[ui], *show))
         addresses["floor"] = stack.enter_context(floor())
         browser = stack.enter_context(sync_playwright()).chromium.launch(
             executable_path=shutil.which("chromium"), args=list(FLAGS)

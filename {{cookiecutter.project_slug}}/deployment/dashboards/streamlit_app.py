@@ -52,15 +52,20 @@ def serve(settings: DashboardSettings) -> None:
 
 
 def page() -> None:
-    """Draw everything for one user, as it stands now."""
+    """What one user sees."""
     st.set_page_config("Dashboard", layout="wide")
     st.html(STYLE)
     (services,) = _services
     if "session" not in st.session_state:
         st.session_state.session = Session(services)
-    session: Session = st.session_state.session
+    # One fragment holds everything: what runs after a part that is drawn by itself can be lost on its way.
+    st.fragment(_everything, run_every=services.settings.refresh_seconds)(st.session_state.session)
+
+
+def _everything(session: Session) -> None:
+    """The whole page; drawn anew at each change of a field, and every few seconds to see what is served."""
     session.look()
-    st.fragment(_head, run_every=services.settings.refresh_seconds)(session)
+    _head(session)
     if session.served is None:
         return
     predict, score, model, compare = st.tabs(words.TABS, on_change="rerun", key="tab")
@@ -77,9 +82,7 @@ def page() -> None:
 
 
 def _head(session: Session) -> None:
-    """What is served and whether it answers; looked at again every few seconds."""
-    if session.look():
-        st.rerun()
+    """What is served, and whether it answers."""
     served = session.served
     if served is not None:
         with st.container(horizontal=True, vertical_alignment="center"):

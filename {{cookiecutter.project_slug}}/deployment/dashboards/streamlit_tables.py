@@ -1,5 +1,6 @@
 """The tabs that score an uploaded table, and that compare two services."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,15 @@ def _scored(session: Session) -> None:
         if scored.table.num_rows:
             st.dataframe(scored.table.slice(0, shown), hide_index=True)
             name = f"{stem}_scored{path.suffix}"
-            data = as_file(scored.table, path.suffix)
+            data = partial(as_file, scored.table, path.suffix)  # made when it is asked for
             st.download_button("Download predictions", data, name, on_click="ignore", type="primary")
     if scored.rejects is not None:
         with st.container(border=True):
             st.subheader(literal(f"{scored.rejects.num_rows:,} rows rejected"), anchor=False)
             st.dataframe(scored.rejects.slice(0, shown), hide_index=True)
             name = f"{stem}_scored.rejects{path.suffix}"
-            st.download_button("Download rejected rows", as_file(scored.rejects, path.suffix), name, on_click="ignore")
+            data = partial(as_file, scored.rejects, path.suffix)
+            st.download_button("Download rejected rows", data, name, on_click="ignore")
 
 
 def _with_progress(work: Any) -> Any:
@@ -116,7 +118,7 @@ def draw_comparison(session: Session) -> None:
             st.caption(literal(f"{upload[1]}: {result.titles[0]} against {result.titles[1]}"))
             _pairs(result.tables.lines)
             st.dataframe(result.tables.rows.slice(0, session.settings.preview_rows), hide_index=True)
-            data = as_file(result.tables.rows, ".csv")
+            data = partial(as_file, result.tables.rows, ".csv")
             st.download_button("Download differences", data, "differences.csv", on_click="ignore")
 
 
