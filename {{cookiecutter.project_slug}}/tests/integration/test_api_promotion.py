@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import UnreachableError, Version
-from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig
 
 from deployment.api.app import create_app
 from tests.project import make_project, store
 from tests.servables import serving, write_servable
+from tests.servers import register
 
 GATES = [{"gate": "parity", "verdict": "passed", "reason": "größe ≤ 1", "figures": {"worst": 0.25}}]
 TAGS = {"test/rmse": "5.25", "test/odd": "none", "git.commit": "c" * 40}
@@ -33,12 +32,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def version(project: Path) -> Version:
     """A version that holds `dev` and `prod`."""
-    registry = MlflowRegistry(store())
-    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True)
-    with mlflow_tracking.run(config, "hand-made") as run:
-        made = registry.register(run, write_servable(project / "v1"), TAGS)
-    for alias in ("dev", "prod"):
-        registry.set_alias(made, alias)
+    registry, made = MlflowRegistry(store()), register(store(), write_servable(project / "v1"))
+    registry.tag(made, TAGS)
+    registry.set_alias(made, "prod")
     return made
 
 
