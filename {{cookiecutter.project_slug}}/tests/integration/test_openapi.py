@@ -48,7 +48,7 @@ def mend(body: dict[str, Any]) -> None:
     """Cut columns to the shortest, and tensors to the rows that all of them have."""
     for name in ("columns", "inputs"):
         columns = body.get(name)
-        if isinstance(columns, dict) and columns:
+        if isinstance(columns, dict) and columns and all(isinstance(cells, list) for cells in columns.values()):
             rows = min(len(cells) for cells in columns.values())
             for column, cells in columns.items():
                 columns[column] = cells[:rows]
@@ -59,7 +59,7 @@ def mend(body: dict[str, Any]) -> None:
             tensor["shape"][0] = rows
             tensor["data"] = tensor["data"][: rows * tensor["shape"][1]]
     split = body.get("dataframe_split")
-    if isinstance(split, dict) and "index" in split:
+    if isinstance(split, dict) and split.get("index") is not None:
         split["index"] = list(range(len(split["data"])))
 
 
