@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from measuring import SLUG, baked, in_turns, median, python_of, ratio, row, seconds
+from measuring import SLUG, baked, in_turns, median, python_of_bakes, ratio, row, seconds
 
 GOAL = 1.3
 EMPTY = """
@@ -23,7 +23,7 @@ if __name__ == "__main__":
 def main(runs: int) -> None:
     """The verb and the empty application in turns, each a whole process."""
     with baked() as project, TemporaryDirectory() as name:
-        python, folder = python_of(project), Path(name)
+        python, folder = python_of_bakes(), Path(name)
         shutil.copytree(project.path / "config", folder / "config")
         (folder / "empty.py").write_text(EMPTY, encoding="utf-8")
         verb, empty = in_turns(

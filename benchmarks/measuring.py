@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,45 +42,54 @@ def row(what: str, measured: str, goal: str, met: bool, ratio: str = "") -> None
     print("|", " | ".join([what, measured, goal, "yes" if met else "**no**", ratio, command]), "|", flush=True)
 
 
-def bake_command(folder: Path) -> list[str]:
-    """The command that bakes the default answers into `folder`, without touching the caller's home folder."""
+def bake_command(folder: Path, *answers: str) -> list[str]:
+    """The command that bakes into `folder`, without touching the caller's home folder.
+
+    Args:
+        folder: where to.
+        answers: as on cookiecutter's command line, such as `use_triton=true`; the others are the default ones.
+
+    """
     config = folder / "cookiecutter.yaml"
     config.write_text(json.dumps({"cookiecutters_dir": f"{folder}/clones", "replay_dir": f"{folder}/replay"}))
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "--config-file", str(config)]
-    return [*command, "--output-dir", str(folder), str(ROOT), f"project_slug={SLUG}"]
+    return [*command, "--output-dir", str(folder), str(ROOT), f"project_slug={SLUG}", *answers]
 
 
 @contextmanager
-def baked() -> Iterator["Bake"]:
+def baked(*answers: str) -> Iterator["Bake"]:
     """A baked project in a temporary folder."""
     from baking import Bake
 
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        subprocess.run(bake_command(Path(folder)), check=True, stdout=sys.stderr)
+        subprocess.run(bake_command(Path(folder), *answers), check=True, stdout=sys.stderr)
         yield Bake(Path(folder) / SLUG)
 
 
-def python_of(project: "Bake") -> str:
+def python_of_bakes() -> str:
     """The interpreter of the environment that the tests' bakes share, which is made where it is not there."""
     from baking import shared_environment
+    from options import EVERYTHING
 
     os.environ["UV_COMPILE_BYTECODE"] = "1"
-    return str(shared_environment(project) / "bin" / "python")
+    with ExitStack() as bakes:
+        typed = [[f"{key}={answer}" for key, answer in answers.items()] for answers in EVERYTHING]
+        return str(shared_environment([bakes.enter_context(baked(*answers)) for answers in typed]) / "bin" / "python")
 
 
-def in_project(measure: Callable[[], None]) -> None:
+def in_project(measure: Callable[[], None], *answers: str) -> None:
     """Call `measure` where the baked package and all its dependencies can be imported.
 
-    Elsewhere a project is baked and this script runs again: with the same arguments, in the project's folder, with the
-    shared environment's Python.
+    Elsewhere a project is baked with these answers and this script runs again: with the same arguments, in the
+    project's folder, with the shared environment's Python.
     """
     if find_spec(SLUG):
         measure()
         return
     from baking import clean_env
 
-    with baked() as project:
-        command = [python_of(project), str(Path(sys.argv[0]).resolve()), *sys.argv[1:]]
+    with baked(*answers) as project:
+        command = [python_of_bakes(), str(Path(sys.argv[0]).resolve()), *sys.argv[1:]]
         status = subprocess.run(command, cwd=project.path, env=clean_env(PYTHONPATH="src")).returncode
     sys.exit(status)
 
@@ -120,8 +129,7 @@ def housing() -> list[str]:
 
 
 if __name__ == "__main__":
-    with baked() as baked_project:
-        library = Path(python_of(baked_project)).parents[1] / "lib"
+    library = Path(python_of_bakes()).parents[1] / "lib"
     installed = {found.name: found.version for found in distributions(path=[str(p) for p in library.glob("*/site-*")])}
     versions = ", ".join(f"{name} {installed[name]}" for name in PACKAGES)
     print(f"{datetime.date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n")

@@ -6,6 +6,7 @@ import keyword
 import re
 import sys
 import unicodedata
+from typing import Any
 
 # tojson escapes every quote inside an answer, so that none can end the raw literal or change on its way through it.
 ANSWERS = json.loads(
@@ -16,10 +17,19 @@ ANSWERS = json.loads(
         "author_name": cookiecutter.author_name,
         "author_email": cookiecutter.author_email,
         "python_version": cookiecutter.python_version,
+        "use_dvc": cookiecutter.use_dvc,
+        "dashboard": cookiecutter.dashboard,
+        "use_triton": cookiecutter.use_triton,
     } | tojson }}""",
 )
 REQUIRED = ("project_name", "project_slug", "author_name", "author_email")
-OFFERED_PYTHONS = ("3.11", "3.12", "3.13")
+# cookiecutter checks a choice, but not in answers that are replayed.
+OFFERED: dict[str, tuple[str | bool, ...]] = {
+    "python_version": ("3.11", "3.12", "3.13"),
+    "use_dvc": (True, False),
+    "dashboard": ("none", "streamlit", "nicegui"),
+    "use_triton": (True, False),
+}
 SLUG = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 LOCAL = r"[!#-'*+/-9=?A-Z^-~-]+"  # ASCII alone: the package's metadata takes no other
@@ -41,7 +51,7 @@ DEPENDENCIES = """
     types_requests types_tqdm typer typing_extensions typing_inspect typing_inspection tzdata urllib3 uv uvicorn
     uvloop virtualenv watchfiles websockets werkzeug wheel xgboost xgboost_cpu yaml zipp zmq
 """
-FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs src tests tools venv"
+FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs pipeline src tests tools venv"
 
 
 def unprintable(text: str) -> bool:
@@ -67,9 +77,11 @@ def slug_problem(slug: str) -> str | None:
     return None
 
 
-def problem(answers: dict[str, str]) -> str | None:
+def problem(answers: dict[str, Any]) -> str | None:
     """The first thing that is wrong with the answers, as one line, or None."""
     for key, text in answers.items():
+        if not isinstance(text, str):
+            continue
         if unprintable(text):
             return f"{key} {text!r} contains a control character: use one line of plain text"
         if any("{" + mark in text for mark in "%#{"):
@@ -80,8 +92,10 @@ def problem(answers: dict[str, str]) -> str | None:
         return f"project_slug {answers['project_slug']!r} {reason}"
     if not EMAIL.fullmatch(answers["author_email"]):
         return f"author_email {answers['author_email']!r} is not an e-mail address: write it as name@example.com"
-    if answers["python_version"] not in OFFERED_PYTHONS:
-        return f"python_version {answers['python_version']!r} is not offered: choose {', '.join(OFFERED_PYTHONS)}"
+    for key, offered in OFFERED.items():
+        if answers[key] not in offered:
+            choices = ", ".join(one if isinstance(one, str) else json.dumps(one) for one in offered)
+            return f"{key} {answers[key]!r} is not offered: choose {choices}"
     return None
 
 

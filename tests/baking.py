@@ -1,5 +1,6 @@
 """A baked project as an object, and the environment that its commands run in."""
 
+import ast
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[1]
 FOLDER = "{{cookiecutter.project_slug}}"
-EXTRAS = ["api", "batch", "train", "cpu"]
+HOOK = ROOT / "hooks" / "post_gen_project.py"
 # What an outer make, git, virtual environment or pytest leaves behind and a command in a bake would pick up.
 LEFTOVERS = {
     "ARGS", "DEMO", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "VENV",
@@ -81,6 +83,29 @@ def copy_template(folder: Path) -> Path:
     return folder
 
 
+def features() -> dict[str, list[str]]:
+    """The hook's table: the paths that belong to each feature, SLUG standing for the package."""
+    for node in ast.parse(HOOK.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "PATHS":
+            assert node.value is not None
+            table: dict[str, list[str]] = ast.literal_eval(node.value)
+            return table
+    raise AssertionError(f"{HOOK.name} has no PATHS")
+
+
+def switched_on(answers: Mapping[str, str | bool]) -> set[str]:
+    """The features that a set of answers asks for."""
+    dashboard = str(answers.get("dashboard", "none"))
+    flags = {flag for flag in ("use_dvc", "use_triton") if answers.get(flag) is True}
+    return flags | ({"dashboard", dashboard} if dashboard != "none" else set())
+
+
+def owned(name: str, feature: str) -> bool:
+    """Whether a file of the template folder, its slug not yet filled in, belongs to the feature."""
+    paths = [path.replace("SLUG", FOLDER) for path in features()[feature]]
+    return any(name == path or name.startswith(f"{path}/") for path in paths)
+
+
 def commit(folder: Path, tag: str) -> None:
     """Commit all that git sees in the folder, made a repository if it is none, and tag it."""
     output("git", "init", "--quiet", cwd=folder)
@@ -112,12 +137,15 @@ class Bake:
         """Run a command in the project; its output, or a failure that shows it."""
         return output(*command, cwd=self.path, **extra)
 
+    def extras(self) -> list[str]:
+        """Its extras; of the two builds of torch, the CPU's."""
+        return [name for name in self.toml("pyproject.toml")["project"]["optional-dependencies"] if name != "cuda"]
 
-def shared_environment(project: Bake) -> Path:
-    """The one virtual environment for all bakes, made anew when the project's dependencies have changed."""
-    tables = project.toml("pyproject.toml")
-    project_table = tables["project"]
-    wanted = [project_table["dependencies"], project_table["optional-dependencies"], tables["dependency-groups"]]
+
+def shared_environment(projects: list[Bake]) -> Path:
+    """The one virtual environment for all bakes, made anew when what one of the projects depends on has changed."""
+    tables = [project.toml("pyproject.toml") for project in projects]
+    wanted = [[table["project"], table["dependency-groups"]] for table in tables]
     key = hashlib.sha256(json.dumps([sys.version, wanted], sort_keys=True).encode()).hexdigest()
     venv = ROOT / ".bake-venv"
     stamp = venv / ".key"
@@ -126,11 +154,12 @@ def shared_environment(project: Bake) -> Path:
     uv = find_uv_bin()
     wheels = os.environ.get("PIP_FIND_LINKS")
     sources = {"UV_NO_SOURCES": "1", "UV_FIND_LINKS": wheels} if wheels else {}
-    project.run(uv, "venv", "--clear", "--python", sys.executable, str(venv))
-    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
-    project.run(
-        uv, "pip", "install", "--python", str(venv), "--requirements", "pyproject.toml", *extras, "--group", "dev",
-        **sources,
-    )  # fmt: skip
+    projects[0].run(uv, "venv", "--clear", "--python", sys.executable, str(venv))
+    for project in projects:
+        extras = [word for extra in project.extras() for word in ("--extra", extra)]
+        project.run(
+            uv, "pip", "install", "--python", str(venv), "--requirements", "pyproject.toml", *extras, "--group", "dev",
+            **sources,
+        )  # fmt: skip
     stamp.write_text(key)
     return venv

@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baking import FOLDER, ROOT, Bake, commit, copy_template, shared_environment, streamed, tracked
+from baking import (
+    FOLDER,
+    ROOT,
+    Bake,
+    commit,
+    copy_template,
+    features,
+    owned,
+    shared_environment,
+    streamed,
+    switched_on,
+    tracked,
+)  # fmt: skip
+from options import EVERYTHING
 from pytest_cookies.plugin import Cookies
 
 Stream = Callable[..., str]
@@ -42,17 +55,23 @@ def prompts(template: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def expected_files() -> Callable[[str], set[str]]:
-    """A function from a slug to the files that a bake must hold: the template folder's own, renamed."""
+def expected_files() -> Callable[..., set[str]]:
+    """A function from a slug and answers to the files that a bake must hold: the template folder's, renamed."""
     names = [name.removeprefix(f"{FOLDER}/") for name in tracked(ROOT) if name.startswith(f"{FOLDER}/")]
-    return lambda slug: {name.replace(FOLDER, slug) for name in names}
+
+    def expected(slug: str, **answers: str | bool) -> set[str]:
+        off = features().keys() - switched_on(answers)
+        kept = [name for name in names if not any(owned(name, feature) for feature in off)]
+        return {name.replace(FOLDER, slug) for name in kept}
+
+    return expected
 
 
 @pytest.fixture(scope="session")
 def bake(template: Path, prompts: dict[str, Any], cookies_session: Cookies) -> Callable[..., Bake]:
     """`bake(**answers)` renders a new project; an answer that no prompt asks for is an error."""
 
-    def render(**answers: str) -> Bake:
+    def render(**answers: str | bool) -> Bake:
         if unknown := [key for key in answers if key.startswith("_") or key not in prompts]:
             raise KeyError(f"cookiecutter.json asks for no {', '.join(unknown)}")
         result = cookies_session.bake(extra_context=answers, template=str(template))
@@ -66,7 +85,7 @@ def bake(template: Path, prompts: dict[str, Any], cookies_session: Cookies) -> C
 @pytest.fixture(scope="session")
 def bake_environment(bake: Callable[..., Bake]) -> Path:
     """The folder of the virtual environment that holds what a bake's own targets need."""
-    return shared_environment(bake())
+    return shared_environment([bake(**answers) for answers in EVERYTHING])
 
 
 @pytest.fixture

@@ -1,7 +1,23 @@
 """Answers to bake with, as data; `bake` refuses a key that cookiecutter.json does not know."""
 
-SUPPORTED: dict[str, dict[str, str]] = {
-    "default": {},
+from itertools import product
+
+Answers = dict[str, str | bool]
+DASHBOARDS = ("none", "streamlit", "nicegui")
+COMBINATIONS: dict[str, Answers] = {
+    "-".join([*["dvc"] * dvc, dashboard, *["triton"] * triton]): {
+        "use_dvc": dvc, "dashboard": dashboard, "use_triton": triton,
+    }
+    for dvc, dashboard, triton in product((False, True), DASHBOARDS, (False, True))
+}  # fmt: skip
+"""Every choice of features."""
+NOTHING = COMBINATIONS["none"]
+EVERYTHING = [COMBINATIONS["dvc-streamlit-triton"], COMBINATIONS["dvc-nicegui-triton"]]
+PAIRWISE = ("dvc-none-triton", "dvc-streamlit", "streamlit-triton", "nicegui", "dvc-nicegui-triton")
+"""Together with NOTHING, which the whole suite runs on: every two answers meet in one of them."""
+
+SUPPORTED: dict[str, Answers] = {
+    **COMBINATIONS,
     "python-3.12": {"python_version": "3.12"},
     "python-3.13": {"python_version": "3.13"},
     "awkward-text": {

@@ -13,7 +13,7 @@ import yaml
 from baking import Bake, clean_env
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
-from options import CONTROL, DEPENDENCY, FOLDER, JINJA, REFUSED, SLUG_SHAPE, TEXTS
+from options import CONTROL, DEPENDENCY, EVERYTHING, FOLDER, JINJA, NOTHING, REFUSED, SLUG_SHAPE, TEXTS
 
 MakeBake = Callable[..., Bake]
 Refusal = Callable[..., str]
@@ -44,7 +44,8 @@ def test_text_comes_back_as_typed(bake: MakeBake, text: str) -> None:
     about = project.toml("pyproject.toml")["project"]
     assert (about["description"], about["authors"][0]["name"]) == (text, text)
     recorded = json.loads(project.text(".template.json"))["answers"]
-    assert recorded == answers | {"author_email": "you@example.com", "python_version": "3.11"}
+    defaults = {"author_email": "you@example.com", "python_version": "3.11", **NOTHING}
+    assert recorded == answers | defaults
     assert yaml.safe_load(project.text(".template.json"))["answers"] == recorded
     assert project.text("README.md").startswith(f"# {text}\n")
 
@@ -73,17 +74,19 @@ def test_slug_with_a_separator_is_refused(refusal: Refusal) -> None:
 
 
 def test_every_dependency_is_refused_as_slug(bake: MakeBake, refusal: Refusal) -> None:
-    tables = bake().toml("pyproject.toml")
-    groups = [*tables["project"]["optional-dependencies"].values(), *tables["dependency-groups"].values()]
-    requirements = tables["project"]["dependencies"] + [one for group in groups for one in group]
-    names = {re.match(r"[\w.-]+", requirement)[0] for requirement in requirements}  # type: ignore[index]
+    names = set()
+    for answers in EVERYTHING:
+        tables = bake(**answers).toml("pyproject.toml")
+        groups = [*tables["project"]["optional-dependencies"].values(), *tables["dependency-groups"].values()]
+        requirements = tables["project"]["dependencies"] + [one for group in groups for one in group]
+        names |= {re.match(r"[\w.-]+", requirement)[0] for requirement in requirements}  # type: ignore[index]
     for slug in sorted({re.sub(r"[-.]", "_", name).lower() for name in names}):
         assert refusal({"project_slug": slug}) == f"ml-template: project_slug {slug!r} {DEPENDENCY}\n"
 
 
 def test_every_folder_of_the_project_is_refused_as_slug(bake: MakeBake, refusal: Refusal) -> None:
-    for folder in bake().path.iterdir():
-        if folder.is_dir():
+    for folder in bake(**EVERYTHING[0]).path.iterdir():
+        if folder.is_dir() and not folder.name.startswith("."):
             reason = f"ml-template: project_slug {folder.name!r} {FOLDER}\n"
             assert refusal({"project_slug": folder.name}) == reason
 
@@ -92,6 +95,9 @@ def test_every_folder_of_the_project_is_refused_as_slug(bake: MakeBake, refusal:
     ("key", "answer", "reason"),
     [
         ("python_version", "3.9", "is not offered: choose 3.11, 3.12, 3.13"),
+        ("use_dvc", "False", "is not offered: choose true, false"),
+        ("dashboard", "dash", "is not offered: choose none, streamlit, nicegui"),
+        ("use_triton", "yes", "is not offered: choose true, false"),
         ("description", "{{ 1 }}", JINJA),
         ("author_name", "{% raw %}", JINJA),
         ("project_name", "{# 1", JINJA),
@@ -108,9 +114,11 @@ def test_replayed_answers(
     assert refusal(answers, replay=str(replay)) == f"ml-template: {key} {answer!r} {reason}\n"
 
 
-def test_offered_pythons_are_the_same_everywhere(template: Path, prompts: dict[str, Any]) -> None:
+def test_offered_choices_are_the_same_everywhere(template: Path, prompts: dict[str, Any]) -> None:
     hook = (template / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
-    assert f"OFFERED_PYTHONS = {tuple(prompts['python_version'])}".replace("'", '"') in hook
+    for key, offered in prompts.items():
+        if isinstance(offered, list) and not key.startswith("_"):
+            assert f'"{key}": {tuple(offered)},'.replace("'", '"') in hook
 
 
 def test_every_prompt_has_a_sentence(prompts: dict[str, Any]) -> None:
@@ -118,14 +126,14 @@ def test_every_prompt_has_a_sentence(prompts: dict[str, Any]) -> None:
 
 
 def test_answers_typed_at_the_prompt(template: Path, tmp_path: Path) -> None:
-    """An empty line takes the default; the choice of a Python is a number."""
-    typed = ['Größe "1"', "", 'a \\ "b" 🚀', "O'Brien", "me@example.com", "2"]
+    """An empty line takes the default; a choice is a number."""
+    typed = ['Größe "1"', "", 'a \\ "b" 🚀', "O'Brien", "me@example.com", "2", "yes", "3", ""]
     command = [sys.executable, "-m", "cookiecutter", str(template)]
     environment = clean_env(PYTHONUTF8="1")
-    subprocess.run(command, cwd=tmp_path, env=environment, input="\n".join(typed), encoding="utf-8", check=True)
+    subprocess.run(command, cwd=tmp_path, env=environment, input="\n".join([*typed, ""]), encoding="utf-8", check=True)
 
     answers = json.loads((tmp_path / "grosse_1" / ".template.json").read_text(encoding="utf-8"))["answers"]
-    assert [*answers.values()] == [typed[0], "grosse_1", typed[2], typed[3], typed[4], "3.12"]
+    assert [*answers.values()] == [typed[0], "grosse_1", typed[2], typed[3], typed[4], "3.12", True, "nicegui", False]
 
 
 def test_command_line_exits_1(template: Path, tmp_path: Path) -> None:

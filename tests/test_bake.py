@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from baking import FOLDER, ROOT, Bake, output, tracked
-from options import SUPPORTED
+from options import SUPPORTED, Answers
 
 MakeBake = Callable[..., Bake]
 JINJA = re.compile(r"(?<!\$)\{\{|\{%|(?<!\$)\{#|cookiecutter\.")
@@ -26,14 +26,23 @@ def is_copied(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in COPIED)
 
 
-@pytest.fixture(scope="module", params=[*SUPPORTED.values()], ids=[*SUPPORTED])
-def project(request: pytest.FixtureRequest, bake: MakeBake) -> Bake:
-    """A bake of each supported set of answers."""
-    return bake(**request.param)
+@pytest.fixture(scope="module", params=[*SUPPORTED])
+def answers(request: pytest.FixtureRequest) -> Answers:
+    """Each supported set of answers."""
+    return SUPPORTED[request.param]
 
 
-def test_holds_exactly_the_template_folder(project: Bake, expected_files: Callable[[str], set[str]]) -> None:
-    assert project.files() == expected_files(project.path.name)
+@pytest.fixture(scope="module")
+def project(answers: Answers, bake: MakeBake) -> Bake:
+    """A bake of them."""
+    return bake(**answers)
+
+
+def test_holds_exactly_what_was_asked_for(
+    project: Bake, answers: Answers, expected_files: Callable[..., set[str]]
+) -> None:
+    assert project.files() == expected_files(project.path.name, **answers)
+    assert [folder for folder in project.path.rglob("*") if folder.is_dir() and not any(folder.iterdir())] == []
 
 
 def test_git_sees_every_file(project: Bake) -> None:

@@ -45,7 +45,7 @@ def test_from_a_git_address_at_a_tag(released: Path, template: Path, tmp_path: P
 
 
 def test_cruft_creates_checks_and_updates(
-    released: Path, template: Path, tmp_path: Path, expected_files: Callable[[str], set[str]]
+    released: Path, template: Path, tmp_path: Path, expected_files: Callable[..., set[str]]
 ) -> None:
     cruft = [sys.executable, "-m", "cruft"]
     text = 'Says "hi" 🚀'

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from baking import EXTRAS, Bake
+from baking import Bake
+from options import EVERYTHING, Answers
 from uv import find_uv_bin
 
 MakeBake = Callable[..., Bake]
@@ -14,10 +15,11 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", ["linux", "macos", "windows"])
 @pytest.mark.parametrize("python", PYTHONS)
-def test_resolves(bake: MakeBake, python: str, platform: str) -> None:
+@pytest.mark.parametrize("answers", EVERYTHING, ids=["streamlit", "nicegui"])
+def test_resolves(bake: MakeBake, python: str, platform: str, answers: Answers) -> None:
     """PyTorch's own index is left out: the versions are the package index's. onnxruntime wants macOS 14."""
-    project = bake(project_slug="resolved", python_version=python)
-    extras = [word for extra in EXTRAS for word in ("--extra", extra)]
+    project = bake(project_slug="resolved", python_version=python, **answers)
+    extras = [word for extra in project.extras() for word in ("--extra", extra)]
     target = ["--python-version", python, "--python-platform", platform]
     resolved = project.run(
         find_uv_bin(), "pip", "compile", "--no-sources", "--no-header", "--no-annotate", *target, *extras,

@@ -1,14 +1,6 @@
-"""The code blocks of docs/, taken literally: files are written, lines are run, in the order of the pages."""
+"""Every page of docs/ does what it says."""
 
-import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import mlflow
@@ -22,16 +14,10 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.models import converters
 
-from tests.project import PACKAGE, environment_of
+from tests.pages import committed, copy_of_the_project, follow
+from tests.project import PACKAGE, ROOT
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(
-    r"^(?:\*\*`(?P<path>[^`]+)`\*\*\n\n|(?P<background><!-- background -->)\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
-PORT = re.compile(r"(?<=PORT=)\d+|(?<=serving\.port=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
-BOOT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -40,90 +26,11 @@ def project(tmp_path_factory):
     return copy_of_the_project(tmp_path_factory.mktemp("docs") / "project")
 
 
-def copy_of_the_project(folder: Path) -> Path:
-    """What git holds of this project, with this interpreter's environment as its own."""
-    left_out = {"data", "mlruns", "outputs", "__pycache__"}
-    folder.mkdir()
-    for source in ROOT.iterdir():
-        if source.is_dir() and not source.name.startswith(".") and source.name not in left_out:
-            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.is_file() and not source.name.startswith("mlflow.db"):
-            shutil.copy(source, folder / source.name)
-    (folder / ".venv").symlink_to(sys.prefix)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def modelled(project):
     """The project after docs/models.md."""
     follow(project, "models.md")
     return project
-
-
-def follow(folder: Path, page: str) -> str:
-    """Do what a page says, and return what was printed; servers run until its end."""
-    printed = ""
-    text, ports = with_free_ports((ROOT / "docs" / page).read_text(encoding="utf-8"))
-    with ExitStack() as servers:
-        for block in BLOCK.finditer(text):
-            if block["path"]:
-                assert not (folder / block["path"]).exists(), f"{block['path']} is there already"
-                (folder / block["path"]).write_text(block["text"], encoding="utf-8")
-            elif block["background"]:
-                servers.enter_context(in_background(folder, block["text"], ports))
-            elif block["kind"] in ("bash", "python"):
-                command = ["bash", "-euo", "pipefail"] if block["kind"] == "bash" else [sys.executable]
-                done = subprocess.run(
-                    [*command, "-c", block["text"]], cwd=folder, env=environment(folder),
-                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                )  # fmt: skip
-                assert done.returncode == 0, f"{block['text']}\n{done.stdout}"
-                printed += done.stdout
-    return printed
-
-
-def environment(folder: Path) -> dict[str, str]:
-    """As a user's: no variable of this test run leads to another project; its own .venv has the package."""
-    names = ("VENV", "ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
-    return {key: value for key, value in environment_of(PYTHONPATH=str(folder / "src")).items() if key not in names}
-
-
-def with_free_ports(text: str) -> tuple[str, list[int]]:
-    """The page with every port replaced by one that is free, and those ports in the order of the page."""
-    free: dict[str, str] = {}
-    with ExitStack() as probes:
-        for written in dict.fromkeys(PORT.findall(text)):
-            probe = probes.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            free[written] = str(probe.getsockname()[1])
-    return PORT.sub(lambda found: free[found[0]], text), [int(port) for port in free.values()]
-
-
-@contextmanager
-def in_background(folder: Path, text: str, ports: list[int]):
-    """Run a server's block until its port answers, and end its processes afterwards."""
-    (port,) = [port for port in ports if str(port) in text]
-    log = folder / "server.log"
-    with log.open("wb") as file:
-        server = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", text], cwd=folder, env=environment(folder), stdout=file, stderr=file,
-            start_new_session=True,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + BOOT_SECONDS
-        while not answers(port):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, f"{text} does not answer after {BOOT_SECONDS} s"
-            time.sleep(0.2)
-        yield
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def check_versions(folder: Path, name: str, count: int) -> None:
@@ -202,11 +109,7 @@ def test_scoring_files(project):
 
 def test_lifecycle(tmp_path):
     """After the README's quick start: a lock and a commit."""
-    project = copy_of_the_project(tmp_path / "project")
-    (project / "uv.lock").write_text("version = 1\n")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
-        subprocess.run(["git", *arguments], cwd=project, check=True)
+    project = committed(copy_of_the_project(tmp_path / "project"))
     printed = follow(project, "lifecycle.md")
     listed = [block for block in printed.split("breast_cancer: ") if block.startswith(("dev", "prod", "staging"))]
     assert [block.splitlines()[0] for block in listed] == ["dev 1, prod 1, staging 1", "prod 1"]

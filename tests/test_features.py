@@ -1,0 +1,111 @@
+"""Optional features: each is a set of paths, and off it leaves no trace."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from baking import FOLDER, HOOK, ROOT, Bake, features, owned, switched_on, tracked
+from options import COMBINATIONS, EVERYTHING, NOTHING, PAIRWISE, Answers
+
+MakeBake = Callable[..., Bake]
+Stream = Callable[..., str]
+WORDS = re.compile(r"dvc|triton|dashboard|streamlit|nicegui|playwright|rclone", re.IGNORECASE)
+MAY_NAME_THEM = {"TEMPLATE_GUIDE.md", ".template.json"}
+"""The guide describes the whole design, and the record holds the answers."""
+
+
+@pytest.fixture(scope="module")
+def nothing(bake: MakeBake) -> Bake:
+    """A bake with every feature off."""
+    return bake(**NOTHING)
+
+
+@pytest.fixture(scope="module", params=EVERYTHING, ids=["streamlit", "nicegui"])
+def everything(request: pytest.FixtureRequest, bake: MakeBake) -> Bake:
+    """A bake with every feature on; there are two dashboards to choose from."""
+    return bake(**request.param)
+
+
+def test_table_names_what_is_there() -> None:
+    names = [name.removeprefix(f"{FOLDER}/") for name in tracked(ROOT) if name.startswith(f"{FOLDER}/")]
+    for feature, paths in features().items():
+        assert paths, feature
+        for path in paths:
+            assert any(name == path or name.startswith(f"{path}/") for name in _filled(names)), f"{feature}: {path}"
+    for name in names:
+        assert sum(owned(name, feature) for feature in features()) <= 1, name
+
+
+def _filled(names: list[str]) -> list[str]:
+    return [name.replace(FOLDER, "SLUG") for name in names]
+
+
+def test_every_pair_of_answers_is_tested() -> None:
+    runs = [NOTHING, *(COMBINATIONS[name] for name in PAIRWISE)]
+    for one, other in combinations(NOTHING, 2):
+        wanted = {(answers[one], answers[other]) for answers in COMBINATIONS.values()}
+        assert {(answers[one], answers[other]) for answers in runs} == wanted
+
+
+def test_differ_in_their_paths_and_list_entries_alone(nothing: Bake, everything: Bake) -> None:
+    """Files that both have: the richer one has lines more, and none that is another."""
+    assert nothing.files() < everything.files()
+    for name in sorted(nothing.files() - MAY_NAME_THEM):
+        off, on = nothing.text(name).splitlines(), everything.text(name).splitlines()
+        for kind, first, last, start, end in difflib.SequenceMatcher(None, off, on, autojunk=False).get_opcodes():
+            assert kind in {"equal", "insert"}, f"{name}: {off[first:last]} became {on[start:end]}"
+
+
+def test_off_leaves_no_trace(nothing: Bake) -> None:
+    traces = [
+        f"{name}: {line}"
+        for name in sorted(nothing.files() - MAY_NAME_THEM)
+        for line in [name, *nothing.text(name).splitlines()]
+        if WORDS.search(line)
+    ]
+    assert traces == []
+
+
+def test_hook_may_run_again(bake: MakeBake, tmp_path: Path) -> None:
+    """As cruft does at every update: what is gone may be gone, and what is the user's own stays."""
+    project = bake(project_slug="again")
+    before = project.files()
+    (project.path / "deployment" / "mine").mkdir()
+    (project.path / "deployment" / "mine" / "notes.md").write_text("mine\n", encoding="utf-8")
+    hook = tmp_path / "hook.py"
+    text = HOOK.read_text(encoding="utf-8").replace("{{ cookiecutter.project_slug }}", "again")
+    switches = dict.fromkeys(features(), False)
+    text = re.sub(r"json\.loads\(.*?\n\)", repr(switches), text, count=1, flags=re.DOTALL)
+    hook.write_text(text, encoding="utf-8")
+    project.run(sys.executable, str(hook))
+    project.run(sys.executable, str(hook))
+    assert project.files() == before | {"deployment/mine/notes.md"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*COMBINATIONS])
+def test_static_checks(bake: MakeBake, bake_environment: Path, stream: Stream, tmp_path: Path, name: str) -> None:
+    """Style, import rules and types; mypy's cache of the libraries serves all of them."""
+    cache = tmp_path.parent / "mypy"
+    stream(bake(**COMBINATIONS[name]), "make", "style", "types", f"VENV={bake_environment}", MYPY_CACHE_DIR=str(cache))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAIRWISE)
+def test_tests_of_the_features(
+    bake: MakeBake, bake_environment: Path, stream: Stream, expected_files: Callable[..., set[str]], name: str
+) -> None:
+    """What belongs to the features that are on; the suite that every bake shares runs in test_inside.py."""
+    answers: Answers = COMBINATIONS[name]
+    project = bake(**answers)
+    shared = expected_files(project.path.name, **NOTHING)
+    own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
+    assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
+    printed = stream(project, str(bake_environment / "bin" / "python"), "-m", "pytest", *own)
+    if os.environ.get("ML_TEMPLATE_STRICT"):
+        assert not [line for line in printed.splitlines() if line.startswith("SKIPPED")]
