@@ -19,7 +19,7 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from {{ cookiecutter.project_slug }}.utils.files import sha256
 
 from tests.pages import committed, copy_of_the_project, follow
-from tests.pipelines import activated, dvc, git, ran, recorded, said
+from tests.pipelines import activated, as_made, dvc, git, ran, recorded, said
 from tests.project import PACKAGE
 from tests.stores import KEYS, s3_store
 
@@ -33,7 +33,7 @@ PATIENCE = 120
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """A committed project, with a small model in place of the network, whose first run was killed while it trained."""
-    folder = copy_of_the_project(tmp_path_factory.mktemp("dvc") / "project")
+    folder = as_made(copy_of_the_project(tmp_path_factory.mktemp("dvc") / "project"))
     experiment = folder / "config/experiment/diabetes.yaml"
     experiment.write_text(experiment.read_text().replace("override /model: mlp", "override /model: linear"))
     committed(folder)
