@@ -49,7 +49,7 @@ class Installed:
             str(self._site / "pytriton/tritonserver/bin/tritonserver"),
             f"--model-repository={repository}",
             f"--backend-directory={self.folder / 'backends'}",
-            *("--model-control-mode=explicit", "--load-model=*"),
+            *("--model-control-mode=explicit", "--load-model=*", "--disable-auto-complete-config"),
             *("--strict-readiness=false", "--exit-on-error=false", "--exit-timeout-secs=5"),
             *(f"--http-address={http_host}", f"--http-port={http_port}"),
             *(f"--grpc-address={grpc_host}", f"--grpc-port={grpc_port}"),

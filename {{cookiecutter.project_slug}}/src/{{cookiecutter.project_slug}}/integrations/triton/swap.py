@@ -65,7 +65,9 @@ def swap(server: Server, repository: ModelRepository, placement: Placement, paus
         _ask(server, name, placement)
         pause()
     except BaseException as error:
-        _restore(server, repository, way_back)
+        repository.point(way_back)
+        told = server.unload if served is None else server.load
+        _tell(told, name, "the repository is as before, the server may not be")
         if isinstance(error, UserError):
             back = f"version {served} serves on" if served else "nothing is served"
             raise UserError(f"{error}; {back}; does the server read {repository.root.resolve()}?") from None
@@ -75,15 +77,8 @@ def swap(server: Server, repository: ModelRepository, placement: Placement, paus
 
 def _ask(server: Server, name: str, placement: Placement) -> int:
     rows = placement.settings.max_batch_size
-    where = f"{name} version {placement.number} at {server.address}"
+    where = f"{placement.name} version {placement.number} at {server.address}"
     return placement.engine.check_golden(lambda feeds: server.run(name, placement.number, feeds, rows), where)
-
-
-def _restore(server: Server, repository: ModelRepository, way_back: bytes | None) -> None:
-    """Put the configuration back, and what it says into the server."""
-    repository.point(way_back)
-    told = server.unload if way_back is None else server.load
-    _tell(told, repository.name, "its configuration is as before, the server may not be")
 
 
 def _tell(server: Callable[[str], None], name: str, otherwise: str) -> None:

@@ -1,0 +1,335 @@
+"""One version after another on a real tritonserver: under load, broken, killed, and from the wrong places."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from {{ cookiecutter.project_slug }}.cli.triton import triton as verb
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
+from {{ cookiecutter.project_slug }}.integrations.triton.repository import ModelRepository
+from {{ cookiecutter.project_slug }}.integrations.triton.swap import swap
+from {{ cookiecutter.project_slug }}.ports import UnreachableError, UserError
+from {{ cookiecutter.project_slug }}.promotion.case import Verdict
+from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
+
+from tests.candidates import case, write_candidate
+from tests.project import PACKAGE, ROOT, composed, environment_of, make_project
+from tests.servables import ROWS, expected, write_servable
+from tests.tritons import CLIENTS, Triton, ask, free_ports, placement, running, settings
+
+pytestmark = pytest.mark.slow
+BIAS = {1: 0.0, 2: 5.0, 3: 9.0}
+"""What each version adds to the answers."""
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+    with running(tmp_path_factory.mktemp("triton") / "models") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Servables of `house` by version."""
+    parent = tmp_path_factory.mktemp("servables")
+    return {number: write_servable(parent / str(number), bias=bias) for number, bias in BIAS.items()}
+
+
+@pytest.fixture
+def house(triton: Triton, folders: dict[int, Path]) -> ModelRepository:
+    """The model's folder; version 1 is served."""
+    repository = ModelRepository(triton.repository, "house")
+    swap(triton.server(), repository, placement(folders[1], 1), lambda: None)
+    return repository
+
+
+def feeds(folder: Path) -> dict[str, np.ndarray]:
+    engine = Engine(folder)
+    return engine.encode({column.name: [row[column.name] for row in ROWS] for column in engine.contract.inputs})
+
+
+def served(triton: Triton, folders: dict[int, Path], name: str = "house") -> int:
+    """The version that answers a client who names none; its answers are its own."""
+    version, got = ask(triton.client(), name, feeds(folders[1]))
+    want = expected(ROWS, bias=BIAS[int(version)])["price_prediction"]
+    assert np.allclose(got["price_prediction"], want, rtol=1e-5)
+    return int(version)
+
+
+class Load:
+    """Clients of both doors that ask without a pause until they are told to stop."""
+
+    def __init__(self, triton: Triton, folders: dict[int, Path]) -> None:
+        self.seen: Counter[tuple[str, int]] = Counter()
+        self.wrong: list[str] = []
+        self._stop, self._asked = threading.Event(), feeds(folders[1])
+        self._want = {number: expected(ROWS, bias=bias)["price_prediction"] for number, bias in BIAS.items()}
+        self._threads = [threading.Thread(target=self._ask, args=(triton, door)) for door in CLIENTS]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def until(self, version: int) -> None:
+        """Wait until both doors have answered with a version."""
+        while not all(self.seen[door, version] for door in CLIENTS) and not self.wrong:
+            self._stop.wait(0.01)
+
+    def _ask(self, triton: Triton, door: str) -> None:
+        client = triton.client(door)
+        while not self._stop.is_set():
+            try:
+                version, got = ask(client, "house", self._asked)
+            except Exception as error:  # whatever it is, a client has seen it
+                self.wrong.append(f"{door}: {error!r}")
+                return
+            if not np.allclose(got["price_prediction"], self._want[int(version)], rtol=1e-5):
+                self.wrong.append(f"{door}: version {version} answers {got}")
+                return
+            self.seen[door, int(version)] += 1
+
+
+def test_swaps_under_load(triton: Triton, folders: dict[int, Path], house: ModelRepository) -> None:
+    """Forward, and back to a lower number as a rollback does: no request fails, and none is answered wrongly."""
+    with Load(triton, folders) as load:
+        for number in (2, 1) * 3:
+            load.until(3 - number)
+            swap(triton.server(), house, placement(folders[number], number), lambda: None)
+            load.seen.clear()
+            load.until(number)
+    assert load.wrong == []
+    assert {version for _, version in load.seen} == {1}
+    assert {CLIENTS[door] for door, _ in load.seen} == set(CLIENTS.values())
+
+
+def test_a_version_that_does_not_load(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, placed = house.pointer, placement(folders[3], 3)
+    monkeypatch.setitem(placed.files, "3/model.onnx", b"no graph")
+    with pytest.raises(UserError, match=r"load failed for model 'house\.sync': version 3 is at UNAVAILABLE state"):
+        swap(triton.server(), house, placed, lambda: None)
+    assert (served(triton, folders), house.pointer, 3 in house.versions) == (1, before, False)
+
+
+def test_a_version_that_answers_otherwise(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found in the rehearsal, before a client is answered by it."""
+    before, placed = house.pointer, placement(folders[3], 3)
+    monkeypatch.setitem(placed.files, "3/model.onnx", (folders[2] / "model.onnx").read_bytes())
+    with pytest.raises(UserError, match=r"^house version 3 at .+: 4 of 5 golden rows differ; row \d of price by "):
+        swap(triton.server(), house, placed, lambda: None)
+    assert (served(triton, folders), house.pointer, 3 in house.versions) == (1, before, False)
+
+
+def test_a_graph_that_is_tampered_with_in_the_repository(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository
+) -> None:
+    """After the rehearsal: the version that served before is restored."""
+    before = house.pointer
+    steps = iter(["rehearsed", "added"])
+
+    def tamper() -> None:
+        if next(steps, None) == "added":
+            shutil.copy(folders[2] / "model.onnx", triton.repository / "house/3/model.onnx")
+
+    with pytest.raises(
+        UserError, match=r"4 of 5 golden rows differ; .+; version 1 serves on; does the server read /.+\?$"
+    ):
+        swap(triton.server(), house, placement(folders[3], 3), tamper)
+    assert (served(triton, folders), house.pointer) == (1, before)
+    with pytest.raises(UserError, match=r"house/3/model\.onnx is another graph: remove"):
+        swap(triton.server(), house, placement(folders[3], 3), lambda: None)
+    shutil.rmtree(triton.repository / "house/3")
+    assert served(triton, folders) == 1
+
+
+@pytest.mark.parametrize("step", [3, 4, 5])
+def test_an_interruption(triton: Triton, folders: dict[int, Path], house: ModelRepository, step: int) -> None:
+    """After the configuration is written, after the load, after the last check."""
+    before, steps = house.pointer, iter(range(1, 6))
+
+    def interrupt() -> None:
+        if next(steps) == step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        swap(triton.server(), house, placement(folders[2], 2), interrupt)
+    assert (served(triton, folders), house.pointer) == (1, before)
+
+
+SYNC = """
+import os, signal, sys
+from pathlib import Path
+from {package}.integrations.triton.repository import ModelRepository
+from {package}.integrations.triton.server import Server
+from {package}.integrations.triton.swap import swap
+from {package}.utils.interruption import held_back
+from tests.tritons import placement
+
+address, root, folder, step, number = sys.argv[1:]
+left = int(step)
+repository = ModelRepository(Path(root), "house")
+with held_back() as interruption, repository.locked():
+    def pause():
+        global left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), int(number))
+        interruption()
+    swap(Server(address, 60), repository, placement(Path(folder), 2), pause)
+"""
+
+
+def killed_sync(triton: Triton, folder: Path, step: int, sig: signal.Signals) -> int:
+    """A sync to version 2 in a process of its own, which gets a signal after a step; its exit code."""
+    arguments = [triton.http, str(triton.repository), str(folder), str(step), str(int(sig))]
+    command = [sys.executable, "-c", SYNC.format(package=PACKAGE), *arguments]
+    environment = environment_of(PYTHONPATH=f"{ROOT / 'src'}:{ROOT}")
+    return subprocess.run(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE).returncode
+
+
+def test_kills(triton: Triton, folders: dict[int, Path], house: ModelRepository) -> None:
+    """After each step: what serves is right, and the next sync finishes."""
+    serving = {}
+    for step in (1, 2, 3, 4):  # rehearsed, added, named, loaded
+        assert killed_sync(triton, folders[2], step, signal.SIGKILL) == -signal.SIGKILL
+        serving[step] = served(triton, folders)
+    assert serving == {1: 1, 2: 1, 3: 1, 4: 2}
+    swap(triton.server(), house, placement(folders[2], 2), lambda: None)
+    assert (served(triton, folders), house.pointer) == (2, house.config(2))
+
+
+def test_a_signal_waits_for_the_step_and_then_restores(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository
+) -> None:
+    before = house.pointer
+    assert killed_sync(triton, folders[2], 4, signal.SIGINT) == -signal.SIGINT  # Python's own end by KeyboardInterrupt
+    assert (served(triton, folders), house.pointer) == (1, before)
+
+
+def test_after_a_kill_a_failure_restores_what_serves(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository
+) -> None:
+    """The configuration names version 2, which no server has checked; version 1 serves, and stays."""
+    house.add(placement(folders[2], 2))
+    house.point(house.config(2))
+    steps = iter(range(1, 6))
+
+    def fail() -> None:
+        if next(steps) == 3:
+            raise UserError("no")
+
+    with pytest.raises(UserError, match=r"^no; version 1 serves on; "):
+        swap(triton.server(), house, placement(folders[3], 3), fail)
+    assert (served(triton, folders), house.pointer) == (1, house.config(1))
+
+
+def test_the_first_version_that_fails_leaves_nothing(triton: Triton, tmp_path: Path) -> None:
+    folder = write_servable(tmp_path / "s", name="first")
+    repository, steps = ModelRepository(triton.repository, "first"), iter(range(1, 6))
+
+    def fail() -> None:
+        if next(steps) == 4:
+            raise UserError("no")
+
+    with pytest.raises(UserError, match=r"^no; nothing is served; "):
+        swap(triton.server(), repository, placement(folder, 1), fail)
+    assert repository.pointer is None
+    assert triton.server().version("first") is None
+
+
+def test_a_server_that_reads_another_repository(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository
+) -> None:
+    elsewhere = ModelRepository(triton.repository.with_name("elsewhere"), "house")
+    with pytest.raises(
+        UserError, match=r": version 1 of house answers, not 2; version 1 serves on; does the server read"
+    ):
+        swap(triton.server(), elsewhere, placement(folders[2], 2), lambda: None)
+    assert elsewhere.pointer is None
+    assert served(triton, folders) == 1
+
+
+def sync(folder: Path, address: str, repository: Path) -> None:
+    verb(
+        composed(
+            "triton", f"reference={folder}", "version=2", f"repository={repository}", "sync=true", f"server={address}"
+        )
+    )
+
+
+def test_wrong_servers(
+    triton: Triton, folders: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_project(tmp_path))
+    nobody = f"127.0.0.1:{free_ports(1)[0]}"
+    with pytest.raises(
+        UnreachableError, match=rf"^no Triton answers at {nobody} \(.+\): start it, or name another server$"
+    ):
+        sync(folders[2], nobody, tmp_path / "models")
+    with pytest.raises(UserError) as caught:
+        sync(folders[2], triton.grpc, tmp_path / "models")
+    assert str(caught.value).startswith(
+        (f"{triton.grpc} is no Triton's HTTP door", f"no Triton answers at {triton.grpc}")
+    )
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "models/house").exists()
+
+
+def test_the_verb(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(make_project(tmp_path))
+    sync(folders[2], triton.http, triton.repository)
+    assert served(triton, folders) == 2
+
+
+def test_the_gate(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The candidate is rehearsed beside what serves, which goes on; a candidate with other answers is refused."""
+    node = {"_target_": f"{PACKAGE}.integrations.triton.place.TritonPlace", **settings(server=triton.http).model_dump()}
+    gate = DeployableGate(60.0, {"triton": node})
+    verdict = gate.check(case(write_candidate(tmp_path / "good", bias=1.0)))
+    assert verdict.passed
+    assert verdict.reason.endswith(f"; triton: {triton.http} answered 5 golden rows")
+    assert (house.pointer, triton.server().version("house")) == (house.config(1), 1)
+    assert not triton.client().is_model_ready("house.gate-2")
+    asked = case(write_candidate(tmp_path / "wrong", bias=1.0))
+    shift_a_golden_row(tmp_path / "wrong")
+    service_is_well = Verdict(True, "ready", {})
+    monkeypatch.setattr(DeployableGate, "_service", lambda *_: service_is_well)
+    refused = gate.check(asked)
+    assert not refused.passed
+    assert re.fullmatch(
+        rf"ready; triton: house version 2 at {triton.http}: 1 of 5 golden rows differ; row 0 of price by .+ tolerance",
+        refused.reason,
+    )
+    assert served(triton, folders) == 1
+
+
+def shift_a_golden_row(folder: Path) -> None:
+    golden, contract = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("golden", "contract"))
+    golden["outputs"]["price_prediction"][0][0] += 1.0
+    del contract["digests"]["golden.json"]
+    (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    (folder / "contract.json").write_text(json.dumps(contract), encoding="utf-8")
