@@ -35,15 +35,16 @@ class Triton:
     Args:
         installed: where it is installed.
         repository: that it reads.
+        options: further ones of tritonserver.
     """
 
-    def __init__(self, installed: Installed, repository: Path) -> None:
+    def __init__(self, installed: Installed, repository: Path, *options: str) -> None:
         repository.mkdir(parents=True, exist_ok=True)
         self.repository, self._log = repository, repository.with_name("triton.log")
         self.http, self.grpc = (f"127.0.0.1:{port}" for port in free_ports(2))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                installed.command(repository, self.http, self.grpc),
+                [*installed.command(repository, self.http, self.grpc), *options],
                 env=installed.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         deadline = time.monotonic() + PATIENCE
@@ -74,9 +75,9 @@ def installed() -> Installed:
 
 
 @contextmanager
-def running(repository: Path) -> Iterator[Triton]:
+def running(repository: Path, *options: str) -> Iterator[Triton]:
     """A server that is killed in the end."""
-    server = Triton(installed(), repository)
+    server = Triton(installed(), repository, *options)
     try:
         yield server
     finally:
@@ -86,7 +87,7 @@ def running(repository: Path) -> Iterator[Triton]:
 def settings(**changed: Any) -> TritonSettings:
     """Settings for a test."""
     values: dict[str, Any] = {
-        "server": None, "release": "26.08", "device": "cpu", "instances": 1, "max_batch_size": 1024,
+        "server": None, "control_key": None, "release": "26.08", "device": "cpu", "instances": 1, "max_batch_size": 1024,
         "queue_delay_us": 100, "seconds": PATIENCE,
     }  # fmt: skip
     return TritonSettings(**values | changed)

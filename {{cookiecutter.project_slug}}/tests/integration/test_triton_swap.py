@@ -295,6 +295,21 @@ def test_wrong_servers(
     assert not (tmp_path / "models/house").exists()
 
 
+def test_a_server_that_asks_for_a_key(
+    folders: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may load models may run code: the control API has a key, and the door for predictions has none."""
+    monkeypatch.chdir(make_project(tmp_path))
+    with running(tmp_path / "models", "--http-restricted-api=model-repository:control-key=s3cret") as triton:
+        for key in ("", "wrong"):
+            monkeypatch.setenv("TRITON_CONTROL_KEY", key)
+            with pytest.raises(UserError, match=r"This API is restricted, expecting header 'control-key'$"):
+                sync(folders[2], triton.http, triton.repository)
+        monkeypatch.setenv("TRITON_CONTROL_KEY", "s3cret")
+        sync(folders[2], triton.http, triton.repository)
+        assert served(triton, folders) == 2
+
+
 def test_the_verb(
     triton: Triton, folders: dict[int, Path], house: ModelRepository, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -48,7 +48,7 @@ class Installed:
         return [
             str(self._site / "pytriton/tritonserver/bin/tritonserver"),
             f"--model-repository={repository}",
-            f"--backend-directory={self.folder / 'backends'}",
+            f"--backend-directory={self.backends}",
             *("--model-control-mode=explicit", "--load-model=*", "--disable-auto-complete-config"),
             *("--strict-readiness=false", "--exit-on-error=false", "--exit-timeout-secs=5"),
             *(f"--http-address={http_host}", f"--http-port={http_port}"),
@@ -68,11 +68,16 @@ class Installed:
     @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.folder / "env/bin/python"
+        return self.folder / "venv/bin/python"
+
+    @property
+    def backends(self) -> Path:
+        """Triton's Python backend, and the stand-in; inside the environment, which linters leave alone."""
+        return self.folder / "venv/backends"
 
     @property
     def _site(self) -> Path:
-        (found,) = (self.folder / "env/lib").glob("python3.*/site-packages")
+        (found,) = (self.folder / "venv/lib").glob("python3.*/site-packages")
         return found
 
 
@@ -98,7 +103,7 @@ def install(folder: Path) -> Installed:
             record.unlink(missing_ok=True)
             _make(installed)
             record.write_text(wanted, encoding="utf-8")
-        with replacing(folder / "backends/onnxruntime/model.py") as aside:
+        with replacing(installed.backends / "onnxruntime/model.py") as aside:
             shutil.copy(STAND_IN, aside)
     return installed
 
@@ -109,12 +114,12 @@ def _make(installed: Installed) -> None:
         raise UserError("there is no uv: run make setup first")
     here = f"3.{sys.version_info.minor}"
     version = here if here in PYTHONS else PYTHONS[-1]
-    _run([uv, "venv", "--quiet", "--clear", "--python", version, str(installed.folder / "env")])
+    _run([uv, "venv", "--quiet", "--clear", "--python", version, str(installed.folder / "venv")])
     if _asked(installed.python, "import sysconfig; print(sysconfig.get_config_var('Py_ENABLE_SHARED'))") != "1":
         raise UserError(f"Python {version} here has no shared library, which Triton's Python backend needs")
     _run([uv, "pip", "install", "--quiet", "--no-deps", "--python", str(installed.python), *PACKAGES])
-    (server,) = (installed.folder / "env/lib").glob("python3.*/site-packages/pytriton/tritonserver")
-    backend = installed.folder / "backends/python"
+    (server,) = (installed.folder / "venv/lib").glob("python3.*/site-packages/pytriton/tritonserver")
+    backend = installed.backends / "python"
     shutil.copytree(server / "backends/python", backend, dirs_exist_ok=True)
     shutil.copy(server / f"python_backend_stubs/{version}/triton_python_backend_stub", backend)
 

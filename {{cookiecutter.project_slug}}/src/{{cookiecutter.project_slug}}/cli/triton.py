@@ -48,8 +48,8 @@ def triton(cfg: "DictConfig") -> "Path":
         placement = Placement(Engine(resolved.folder), number, settings)
         repository = ModelRepository(Path(config.repository), placement.name)
         with held_back() as interruption, repository.locked():
-            if config.sync and config.server:
-                swap(Server(config.server, config.seconds), repository, placement, interruption)
+            if config.sync:
+                swap(Server.of(settings), repository, placement, interruption)
             else:
                 repository.add(placement)
                 repository.point(placement.text())

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .config import LoggingConfig, MlflowConfig
 from .groups import Group
@@ -12,12 +12,19 @@ class TritonSettings(Group):
     """`config/triton/default.yaml`: what the verb and the gate share."""
 
     server: str | None
+    control_key: SecretStr | None
     release: str
     device: Literal["cpu", "gpu"]
     instances: int = Field(ge=1)
     max_batch_size: int = Field(ge=1)
     queue_delay_us: int = Field(ge=0)
     seconds: float = Field(gt=0)
+
+    @field_validator("control_key", mode="before")
+    @classmethod
+    def _as_secret(cls, key: Any) -> Any:
+        """Before any other check, whose message would show the value; OmegaConf reads digits as a number."""
+        return key if isinstance(key, SecretStr) else str(key) if key not in (None, "") else None
 
     @field_validator("release", mode="before")
     @classmethod

@@ -29,5 +29,5 @@ class TritonPlace:
         if settings.server is None:
             return "not asked, since no server is named (triton.server, TRITON_SERVER)"
         placement = Placement(Engine(folder), int(version), settings)
-        rows = rehearse(Server(settings.server, settings.seconds), placement, f"gate-{version}")
+        rows = rehearse(Server.of(settings), placement, f"gate-{version}")
         return f"{settings.server} answered {rows} golden rows"

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ...ports import UnreachableError, UserError
 
 if TYPE_CHECKING:
+    from ...schemas.triton import TritonSettings
     from .placement import Placement
 
+KEY_HEADER = "control-key"
+"""As in the server's option --http-restricted-api=model-repository:control-key=<key>."""
 TYPES = {"f": "FP64", "O": "BYTES"}
 """Triton's name for what the wire encoding makes, by numpy's kind."""
 
@@ -21,12 +24,13 @@ class Server:
     Args:
         address: host:port of its HTTP door, https:// before it for TLS.
         seconds: until an answer must be there.
+        key: what its model-repository API asks for; None: nothing.
     """
 
-    def __init__(self, address: str, seconds: float) -> None:
+    def __init__(self, address: str, seconds: float, key: str | None = None) -> None:
         from tritonclient.http import InferenceServerClient
 
-        self.address = address
+        self.address, self._headers = address, {KEY_HEADER: key} if key else None
         scheme, _, place = address.rpartition("://")
         if scheme not in ("", "http", "https"):
             raise UserError(f"server {address!r}: give host:port, or https://host:port")
@@ -35,11 +39,18 @@ class Server:
                 place, ssl=scheme == "https", connection_timeout=seconds, network_timeout=seconds
             )
 
+    @classmethod
+    def of(cls, settings: "TritonSettings") -> Self:
+        """The server that the settings name."""
+        assert settings.server is not None
+        key = settings.control_key
+        return cls(settings.server, settings.seconds, key.get_secret_value() if key else None)
+
     def check(self) -> None:
-        """Be sure that a Triton answers there.
+        """Be sure that a Triton answers there, and lets itself be controlled.
 
         Raises:
-            UserError: something else does.
+            UserError: something else answers, or the key is not that of the server.
         """
         with self._answering():
             about = self._client.get_server_metadata()
@@ -50,9 +61,7 @@ class Server:
 
     def version(self, name: str) -> int | None:
         """The version that a client gets who names none; None where the model is not served."""
-        with self._answering():
-            index = self._client.get_model_repository_index()
-        ready = [int(m["version"]) for m in index if m["name"] == name and m.get("state") == "READY"]
+        ready = [int(m["version"]) for m in self._index() if m["name"] == name and m.get("state") == "READY"]
         return max(ready, default=None)
 
     def load(self, name: str) -> None:
@@ -62,7 +71,7 @@ class Server:
             UserError: it does not load. What was served still is.
         """
         with self._answering():
-            self._client.load_model(name)
+            self._client.load_model(name, headers=self._headers)
 
     def load_aside(self, name: str, placement: "Placement") -> None:
         """Load a version under a name of its own, with its files in the request: the repository is not touched.
@@ -75,12 +84,12 @@ class Server:
         config = json_format.MessageToJson(placement.config(name), preserving_proto_field_name=True)
         with self._answering():
             files = {f"file:{path}": content for path, content in placement.files.items()}
-            self._client.load_model(name, config=config, files=files)
+            self._client.load_model(name, headers=self._headers, config=config, files=files)
 
     def unload(self, name: str) -> None:
         """Unload a model; one that is not loaded is none the less."""
         with self._answering():
-            self._client.unload_model(name)
+            self._client.unload_model(name, headers=self._headers)
 
     def run(self, name: str, number: int, feeds: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
         """Answers `[N, width]` by output name, asked as a client does who names no version.
@@ -104,6 +113,11 @@ class Server:
                 raise UserError(f"{self.address}: version {answer['model_version']} of {name} answers, not {number}")
             parts.append({output["name"]: _decoded(result.as_numpy(output["name"])) for output in answer["outputs"]})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _index(self) -> list[dict[str, str]]:
+        with self._answering():
+            index: list[dict[str, str]] = self._client.get_model_repository_index(headers=self._headers)
+        return index
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
