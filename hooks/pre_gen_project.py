@@ -50,7 +50,7 @@ DEPENDENCIES = """
     threadpoolctl tomlkit torch torchgen torchmetrics tornado tqdm traitlets triton typeguard types_pyyaml
     types_requests types_tqdm typer typing_extensions typing_inspect typing_inspection tzdata urllib3 uv uvicorn
     uvloop virtualenv watchfiles websockets werkzeug wheel xgboost xgboost_cpu yaml zipp zmq
-    aiohttp brotli gevent geventhttpclient greenlet grpc grpcio python_rapidjson rapidjson tritonclient
+    aiohttp brotli gevent geventhttpclient greenlet grpc grpcio python_rapidjson rapidjson tritonclient zope
 """
 FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs src tests tools venv"
 
