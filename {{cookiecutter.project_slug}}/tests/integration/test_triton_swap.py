@@ -112,11 +112,10 @@ def test_swaps_under_load(triton: Triton, folders: dict[int, Path], house: Model
         for number in (2, 1) * 3:
             load.until(3 - number)
             swap(triton.server(), house, placement(folders[number], number), lambda: None)
+            assert served(triton, folders) == number
             load.seen.clear()
             load.until(number)
     assert load.wrong == []
-    assert {version for _, version in load.seen} == {1}
-    assert {CLIENTS[door] for door, _ in load.seen} == set(CLIENTS.values())
 
 
 def test_a_version_that_does_not_load(
@@ -288,9 +287,8 @@ def test_wrong_servers(
         sync(folders[2], nobody, tmp_path / "models")
     with pytest.raises(UserError) as caught:
         sync(folders[2], triton.grpc, tmp_path / "models")
-    assert str(caught.value).startswith(
-        (f"{triton.grpc} is no Triton's HTTP door", f"no Triton answers at {triton.grpc}")
-    )
+    assert str(caught.value).startswith(f"{triton.grpc} answers what no Triton does: ")
+    assert str(caught.value).endswith(": is that Triton's HTTP door?")
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "models/house").exists()
 

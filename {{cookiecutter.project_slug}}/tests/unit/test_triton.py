@@ -1,6 +1,8 @@
 """What Triton is told of a servable, and how its model repository changes on disk; no server."""
 
+import socket
 import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from {{ cookiecutter.project_slug }}.cli.triton import triton
 from {{ cookiecutter.project_slug }}.integrations.triton import releases
 from {{ cookiecutter.project_slug }}.integrations.triton.place import TritonPlace
 from {{ cookiecutter.project_slug }}.integrations.triton.repository import ModelRepository
+from {{ cookiecutter.project_slug }}.integrations.triton.server import Server, _decoded
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.promotion.case import Verdict
 from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
@@ -180,7 +184,9 @@ def test_the_verb_without_a_server(tmp_path: Path, price: Path, monkeypatch: pyt
         ),
         (["version=1", "device=tpu"], "config: device: Input should be 'cpu' or 'gpu', not 'tpu'"),
         (["version=1", "release=24.01"], "Triton '24.01' is not known here"),
-        (["version=1", "sync=true", "server=ftp://x:1"], "server 'ftp://x:1': give host:port, or https://host:port"),
+        (["version=1", "server=ftp://x:1"], "server: give <host>:<port>, or https://<host>:<port>, not 'ftp://x:1'"),
+        (["version=1", "server=localhost"], "server: give <host>:<port>, or https://<host>:<port>, not 'localhost'"),
+        (["version=1", "server=a:b"], "server: give <host>:<port>, or https://<host>:<port>, not 'a:b'"),
     ],
 )
 def test_mistakes(
@@ -212,8 +218,6 @@ class Service(DeployableGate):
     """The gate with a service that is always well."""
 
     def _service(self, case: Any) -> Any:
-        from {{ cookiecutter.project_slug }}.promotion.case import Verdict
-
         return Verdict(True, "the service was ready", {"seconds_to_ready": 1.0})
 
 
@@ -243,8 +247,37 @@ def test_a_wrong_setting_of_the_place_is_one_line() -> None:
         TritonPlace(**settings().model_dump() | {"max_batch_size": 0})
 
 
-def test_texts_travel_as_they_are() -> None:
-    from {{ cookiecutter.project_slug }}.integrations.triton.server import _decoded
+ODD_ANSWERS = [
+    b"SSH-2.0 hello\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 13\r\n\r\n<html></html>",
+    b'HTTP/1.1 404 Not Found\r\nContent-Length: 22\r\n\r\n{"detail":"Not Found"}',
+    b'HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{"name":"x","extensions":["a"]}',
+]
 
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS)
+def test_whatever_answers_where_no_triton_is(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+
+        def once() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        with pytest.raises(UserError) as caught:
+            Server(address, 10).check()
+        thread.join()
+    assert str(caught.value).startswith(f"{address}")
+    assert str(caught.value).endswith((": is that Triton's HTTP door?", "name another server"))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_texts_travel_as_they_are() -> None:
     sent = np.array([["grün".encode(), b""], ["日本".encode(), b"a\nb"]], object)
     assert _decoded(sent).tolist() == [["grün", ""], ["日本", "a\nb"]]

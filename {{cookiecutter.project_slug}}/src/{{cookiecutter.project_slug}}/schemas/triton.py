@@ -1,11 +1,14 @@
 """The `triton` group: what a model repository says of a model, and the server that reads it."""
 
+import re
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from .config import LoggingConfig, MlflowConfig
 from .groups import Group
+
+ADDRESS = re.compile(r"(https?://)?([^/:@\s]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 
 
 class TritonSettings(Group):
@@ -19,6 +22,14 @@ class TritonSettings(Group):
     max_batch_size: int = Field(ge=1)
     queue_delay_us: int = Field(ge=0)
     seconds: float = Field(gt=0)
+
+    @field_validator("server")
+    @classmethod
+    def _is_an_address(cls, server: str | None) -> str | None:
+        """An empty environment variable names no server."""
+        if server and not ADDRESS.fullmatch(server):
+            raise ValueError(f"give <host>:<port>, or https://<host>:<port>, not {server!r}")
+        return server or None
 
     @field_validator("control_key", mode="before")
     @classmethod

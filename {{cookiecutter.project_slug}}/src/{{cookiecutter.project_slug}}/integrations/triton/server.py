@@ -32,8 +32,6 @@ class Server:
 
         self.address, self._headers = address, {KEY_HEADER: key} if key else None
         scheme, _, place = address.rpartition("://")
-        if scheme not in ("", "http", "https"):
-            raise UserError(f"server {address!r}: give host:port, or https://host:port")
         with self._answering():
             self._client = InferenceServerClient(
                 place, ssl=scheme == "https", connection_timeout=seconds, network_timeout=seconds
@@ -52,12 +50,16 @@ class Server:
         Raises:
             UserError: something else answers, or the key is not that of the server.
         """
-        with self._answering():
-            about = self._client.get_server_metadata()
-        if "model_repository" not in about.get("extensions", ()):
-            raise UserError(
-                f"{self.address} is {about.get('name', 'something else')!r}, and no Triton: name its server"
-            )
+        try:
+            with self._answering():
+                about = self._client.get_server_metadata()
+        except UnreachableError:
+            raise
+        except UserError as error:
+            raise UserError(f"{error}: is that Triton's HTTP door?") from None
+        if not isinstance(about, dict) or "model_repository" not in about.get("extensions", ()):
+            raise UserError(f"{self.address} is no Triton, or one without its model repository: name another server")
+        self._index()
 
     def version(self, name: str) -> int | None:
         """The version that a client gets who names none; None where the model is not served."""
@@ -134,8 +136,8 @@ class Server:
             yield
         except InferenceServerException as error:
             raise UserError(f"{self.address}: {_first_line(error.message())}") from None
-        except (HTTPParseError, ValueError) as error:  # what answers is no Triton
-            raise UserError(f"{self.address} is no Triton's HTTP door ({_first_line(str(error))})") from None
+        except (HTTPParseError, ValueError) as error:
+            raise UserError(f"{self.address} answers what no Triton does: {_first_line(str(error))}") from None
         except OSError as error:
             raise UnreachableError(
                 f"no Triton answers at {self.address} ({_first_line(str(error))}): start it, or name another server"
