@@ -31,6 +31,7 @@ PATHS: dict[str, list[str]] = {
         "src/SLUG/schemas/triton.py",
         "tests/integration/test_docs_triton.py",
         "tests/integration/test_triton.py",
+        "tests/integration/test_triton_gate.py",
         "tests/integration/test_triton_swap.py",
         "tests/tritons.py",
         "tests/unit/test_triton.py",

@@ -23,7 +23,10 @@ from {{ cookiecutter.project_slug }}.schemas.triton import TritonSettings
 
 from deployment.triton.local.environment import FOLDER, VARIABLE, Installed, install
 from tests.project import ROOT
+from tests.servables import ROWS, expected, write_servable
 
+BIAS = {1: 0.0, 2: 5.0, 3: 9.0}
+"""What each version of `house` adds to the answers."""
 PATIENCE = 60
 """Seconds after which a server that does not come up is given up."""
 CLIENTS = {"http": tritonclient.http, "grpc": tritonclient.grpc}
@@ -114,6 +117,24 @@ def ask(client: Any, name: str, feeds: Mapping[str, np.ndarray], **options: Any)
     else:
         version, outputs = said.model_version, [output.name for output in said.outputs]
     return version, {output: _decoded(result.as_numpy(output)) for output in outputs}
+
+
+def houses(folder: Path) -> dict[int, Path]:
+    """Servables of `house` by version, each with answers of its own."""
+    return {number: write_servable(folder / str(number), bias=bias) for number, bias in BIAS.items()}
+
+
+def feeds(engine: Engine) -> dict[str, np.ndarray]:
+    """The rows of `tests.servables`, encoded."""
+    return engine.encode({column.name: [row[column.name] for row in ROWS] for column in engine.contract.inputs})
+
+
+def served(triton: Triton, folder: Path) -> int:
+    """The version of `house` that answers a client who names none; its answers are its own."""
+    version, got = ask(triton.client(), "house", feeds(Engine(folder)))
+    want = expected(ROWS, bias=BIAS[int(version)])["price_prediction"]
+    assert np.allclose(got["price_prediction"], want, rtol=1e-5)
+    return int(version)
 
 
 def free_ports(count: int) -> list[int]:

@@ -23,6 +23,7 @@ from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
 
+from deployment.triton.local import environment
 from tests.candidates import case, write_candidate
 from tests.project import PACKAGE, composed, make_project
 from tests.servables import CITY, CLASSES, write_servable
@@ -226,7 +227,7 @@ def test_a_server_that_nobody_names_is_not_asked(tmp_path: Path, monkeypatch: py
     node = places(monkeypatch, tmp_path)
     verdict = Service(1.0, node).check(case(write_candidate(tmp_path / "c")))
     assert verdict.passed
-    said = "not asked, since no server is named (triton.server, TRITON_SERVER)"
+    said = "not asked, since TRITON_SERVER names no server"
     assert verdict.reason == f"the service was ready; triton: {said}"
     off = Service(1.0, {"triton": None}).check(case(tmp_path / "c"))
     assert (off.passed, off.reason) == (True, "the service was ready; triton: switched off")
@@ -281,3 +282,27 @@ def test_whatever_answers_where_no_triton_is(answer: bytes) -> None:
 def test_texts_travel_as_they_are() -> None:
     sent = np.array([["grün".encode(), b""], ["日本".encode(), b"a\nb"]], object)
     assert _decoded(sent).tolist() == [["grün", ""], ["日本", "a\nb"]]
+
+
+def test_a_local_server_that_cannot_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(UserError, match=r"^there is no uv: run make setup first$"):
+        environment.install(tmp_path / "local")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/uv").write_text("#!/bin/sh\necho some\necho 'no such package' >&2\nexit 2\n")
+    (tmp_path / "bin/uv").chmod(0o755)
+    with pytest.raises(UserError, match=r"^the local tritonserver cannot be installed \(no such package\)$"):
+        environment.install(tmp_path / "local")
+    assert not (tmp_path / "local/installed.txt").exists()  # so the next start installs again
+    monkeypatch.setattr(environment.platform, "machine", lambda: "arm64")
+    with pytest.raises(UserError, match=r"runs on Linux on x86-64 alone: use the release image$"):
+        environment.install(tmp_path / "local")
+
+
+def test_a_folder_for_several_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(environment.VARIABLE, raising=False)
+    assert environment.home() == tmp_path / ".triton"
+    monkeypatch.setenv(environment.VARIABLE, str(tmp_path / "shared"))
+    assert environment.home() == tmp_path / "shared"

@@ -27,7 +27,7 @@ class TritonPlace:
         """Rehearse the version on the server that is named; see `ports.Place`."""
         settings = self._settings
         if settings.server is None:
-            return "not asked, since no server is named (triton.server, TRITON_SERVER)"
+            return "not asked, since TRITON_SERVER names no server"
         placement = Placement(Engine(folder), int(version), settings)
         rows = rehearse(Server.of(settings), placement, f"gate-{version}")
         return f"{settings.server} answered {rows} golden rows"

@@ -84,8 +84,8 @@ class Server:
         from google.protobuf import json_format
 
         config = json_format.MessageToJson(placement.config(name), preserving_proto_field_name=True)
+        files = {f"file:{path}": content for path, content in placement.files.items()}
         with self._answering():
-            files = {f"file:{path}": content for path, content in placement.files.items()}
             self._client.load_model(name, headers=self._headers, config=config, files=files)
 
     def unload(self, name: str) -> None:
