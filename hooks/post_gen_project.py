@@ -17,7 +17,18 @@ ON = json.loads(
 )
 # Files and folders by feature; SLUG stands for the package. What only one dashboard needs stands under its name.
 PATHS: dict[str, list[str]] = {
-    "use_dvc": [],
+    "use_dvc": [
+        ".dvc",
+        ".dvcignore",
+        "dvc.yaml",
+        "pipeline",
+        "tools/dvc_hash.py",
+        "docs/dvc.md",
+        "tests/pipelines.py",
+        "tests/stores.py",
+        "tests/unit/test_dvc_pipeline.py",
+        "tests/integration/test_dvc.py",
+    ],
     "dashboard": [],
     "streamlit": [],
     "nicegui": [],

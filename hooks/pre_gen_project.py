@@ -52,7 +52,7 @@ DEPENDENCIES = """
     uvloop virtualenv watchfiles websockets werkzeug wheel xgboost xgboost_cpu yaml zipp zmq
     aiohttp brotli gevent geventhttpclient greenlet grpc grpcio python_rapidjson rapidjson tritonclient zope
 """
-FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs src tests tools venv"
+FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs pipeline src tests tools venv"
 
 
 def unprintable(text: str) -> bool:

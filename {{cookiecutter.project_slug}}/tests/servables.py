@@ -104,6 +104,7 @@ def write_servable(
     name: str = "house",
     bias: float = 0.0,
     wide: bool = True,
+    limit: float | None = None,
 ) -> Path:
     """Write a servable with every kind of column, a key, and a column of width 3.
 
@@ -113,10 +114,11 @@ def write_servable(
         name: the contract's name.
         bias: added to every score, so that two servables can answer differently.
         wide: whether there is a column of width 3, which no CSV file can hold.
+        limit: numbers beyond it count as it, so that every finite number has a finite prediction.
     """
     folder.mkdir(parents=True)
     columns = tuple(column for column in COLUMNS if wide or column.width == 1)
-    (folder / "model.onnx").write_bytes(_graph(kind, bias, wide).SerializeToString())
+    (folder / "model.onnx").write_bytes(_graph(kind, bias, wide, limit).SerializeToString())
     golden = {
         "inputs": {column.name: [row[column.name] for row in ROWS] for column in columns if column.role != "key"},
         "outputs": {name: array.tolist() for name, array in expected(ROWS, kind, bias, wide=wide).items()},
@@ -167,7 +169,7 @@ def _seconds(value: Any) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _graph(kind: str, bias: float, wide: bool) -> onnx.ModelProto:
+def _graph(kind: str, bias: float, wide: bool, limit: float | None) -> onnx.ModelProto:
     nodes, constants = [], [_constant("bias", np.array([[bias]]))]
     for position, (name, (fill, weights)) in enumerate(numbers(wide).items()):
         missing, filled, part, weight = (f"{word}{position}" for word in ("missing", "filled", "part", "weight"))
@@ -177,6 +179,12 @@ def _graph(kind: str, bias: float, wide: bool) -> onnx.ModelProto:
             helper.make_node("Where", [missing, f"fill{position}", name], [filled]),
             helper.make_node("MatMul", [filled, weight], [part]),
         ]
+    if limit is not None:
+        constants += [_constant("low", np.array(-limit)), _constant("high", np.array(limit))]
+        for node in [node for node in nodes if node.op_type == "MatMul"]:
+            held = f"held_{node.input[0]}"
+            nodes.insert(nodes.index(node), helper.make_node("Clip", [node.input[0], "low", "high"], [held]))
+            node.input[0] = held
     levels = {"keys_strings": list(LEVELS), "values_floats": list(LEVELS.values()), "default_float": 0.125}
     parts = [f"part{position}" for position in range(len(numbers(wide)))]
     nodes += [

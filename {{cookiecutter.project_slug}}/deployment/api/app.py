@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import fastapi
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
@@ -21,9 +23,13 @@ from {{ cookiecutter.project_slug }}.utils.verb import compose
 
 from . import docs
 from .admission import Admission
-from .bodies import Rows
-from .exchange import JSON, Exchange, RefusedRequestError
-from .gate import Gate, failure
+from .dialects import Asked, Dialect, Interpreter
+from .dialects.invocations import Invocations
+from .dialects.oip import OpenInference
+from .dialects.predict import Predict
+from .exchange import FAILED, JSON, Answer, Exchange, RefusedRequestError, Request
+from .gate import Gate
+from .inflating import encoding, inflated
 from .keys import Keys
 from .metrics import Metrics
 from .placement import Pool
@@ -52,17 +58,20 @@ class Service(FastAPI):
         self.metrics = Metrics(lambda: admission.in_flight)
         self.pool = Pool(config.pool_threads)
         self.state.served, self.state.draining = None, False
-        self.watch = Watch(config, self._swap, self.metrics)
+        self.dialects = dialects = (Predict(), OpenInference(config.max_rows), Invocations())
+        self.watch = Watch(config, lambda found: Served.load(found, config, dialects), self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
-        self.get("/model")(model)
+        self.get("/model", responses=docs.errors(docs.REFUSAL, "401", "503"))(model)
         self.get("/health/live")(live)
-        self.get("/health/ready")(ready)
-        self.get("/metrics")(metrics)
+        self.get("/health/ready", responses=docs.errors(docs.REFUSAL, "503"))(ready)
+        self.get("/metrics", response_class=PlainTextResponse)(metrics)
         self.add_exception_handler(RefusedRequestError, _refused)
         self.add_exception_handler(Exception, _failed)
         self.gate = Gate(
             super().__call__,
-            handlers={"/predict": self.predict},
+            dialects=dialects,
+            host=self,
+            predict=self.predict,
             keys=self.keys,
             admission=admission,
             metrics=self.metrics,
@@ -71,31 +80,48 @@ class Service(FastAPI):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Requests go through the gate, and `/predict` no further than there."""
+        """Requests go through the gate, and those in a dialect no further than there."""
         if scope["type"] == "http":
             await self.gate(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
-    async def predict(self, body: bytes, exchange: Exchange) -> bytes:
-        """Predictions for records or columns; a request asks once for the model, and stays with it."""
+    async def predict(self, dialect: Dialect, request: Request, exchange: Exchange) -> Answer:
+        """Predictions, in any dialect; a request asks once for the model, and stays with it."""
         served = self.served
         exchange.version = served.identity["version"]
+        interpreter, placement = served.interpreters[dialect], served.placement
+
+        def read() -> Asked:
+            return self._allowed(interpreter.read(inflated(request, self.config.max_body_bytes)))
+
+        def work(asked: Asked | None) -> tuple[int, Answer, float]:
+            rows = read() if asked is None else asked
+            return rows.count, *served.respond(interpreter, rows)
+
         try:
-            if len(body) <= served.placement.inline_bytes:
-                rows = self._allowed(served.bodies.read(body))
-            else:
-                rows = self._allowed(await self.pool.run(served.bodies.read, body))
-            inline = rows.count <= served.placement.inline_rows
-            answer, seconds = served.respond(rows) if inline else await self.pool.run(served.respond, rows)
+            small = encoding(request) is None and len(request.body) <= placement.inline_bytes
+            asked = read() if small else None
+            inline = asked is not None and asked.count <= placement.inline_rows
+            count, answer, seconds = work(asked) if inline else await self.pool.run(work, asked)
         except MalformedError as error:
             raise RefusedRequestError(400, str(error), "malformed") from None
         except InputError as error:
             raise RefusedRequestError(422, str(error), "invalid") from None
-        exchange.rows = rows.count
-        self.metrics.rows.inc(rows.count)
+        exchange.rows = count
+        self.metrics.rows.inc(count)
         self.metrics.inference("event loop" if inline else "pool").observe(seconds)
         return answer
+
+    def interpreter(self, dialect: Dialect) -> Interpreter:
+        """A dialect, for the model of this moment."""
+        return self.served.interpreters[dialect]
+
+    def check_ready(self) -> None:
+        """Whether a model is loaded and this server is to stay."""
+        if self.state.draining:
+            raise RefusedRequestError(503, "this server is about to end: ask another one", "unready")
+        assert self.served
 
     @property
     def served(self) -> Served:
@@ -109,7 +135,7 @@ class Service(FastAPI):
             raise RefusedRequestError(503, "no model is loaded: ask /health/ready until it answers 200", "unready")
         return served
 
-    def _allowed(self, rows: Rows) -> Rows:
+    def _allowed(self, rows: Asked) -> Asked:
         if rows.count > self.config.max_rows:
             detail = f"the request has {rows.count} rows, {self.config.max_rows} are allowed: send fewer at a time"
             raise RefusedRequestError(413, detail, "rows")
@@ -129,7 +155,7 @@ class Service(FastAPI):
             self.title = served.contract.name if served else "no model"
             self.version = (served.identity["version"] if served else None) or "0"
             self.description = f"Serves {served.title}." if served else "No model is loaded yet."
-            document = docs.document(super().openapi(), served.operation if served else None, bool(self.keys))
+            document = docs.document(super().openapi(), served.operations if served else {}, bool(self.keys))
             self._documents = served, document
             return document
         return known[1]
@@ -163,7 +189,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.gate.flush()
 
 
-async def model(request: Request) -> Response:
+async def model(request: fastapi.Request) -> Response:
     """What is served: reference, version, alias, where inference runs, what is followed, columns, provenance."""
     following = request.app.watch.following
     document = {**request.app.served.describe(), "following": following.describe() if following else None}
@@ -175,28 +201,31 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-async def ready(request: Request) -> dict[str, str]:
+async def ready(request: fastapi.Request) -> dict[str, str]:
     """200 when a model is loaded and the server is to stay, else 503."""
-    if request.app.state.draining:
-        raise RefusedRequestError(503, "this server is about to end: ask another one", "unready")
-    assert request.app.served
+    request.app.check_ready()
     return {"status": "ready"}
 
 
-async def metrics(request: Request) -> Response:
+async def metrics(request: fastapi.Request) -> Response:
     """For Prometheus."""
     return Response(request.app.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(request: fastapi.Request, error: Exception) -> Response:
     assert isinstance(error, RefusedRequestError)
     request.scope["exchange"].reason = error.reason
-    return Response(orjson.dumps({"detail": str(error)}), error.status, media_type=JSON)
+    return _as_error(request, error.status, str(error))
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _failed(request: fastapi.Request, error: Exception) -> Response:
     del error  # the gate logs it
-    return Response(failure(request.scope["exchange"]), 500, media_type=JSON)
+    return _as_error(request, 500, FAILED)
+
+
+def _as_error(request: fastapi.Request, status: int, detail: str) -> Response:
+    status, body = request.app.dialects[0].error(status, detail, request.scope["exchange"].request_id)
+    return Response(body, status, media_type=JSON)
 
 
 def _from_environment() -> ServingConfig:

@@ -9,17 +9,15 @@ from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract
 
 from . import cells, refusals
+from .dialects import Asked
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of one request."""
+class Rows(Asked):
+    """The rows of one request, one cell per row in each column."""
 
-    columns: dict[str, list[Any]]
-    """Every input of the graph, one cell per row."""
     keys: dict[str, list[str | int | None]]
     """The keys that the request named, as they were sent."""
-    count: int
     by_column: bool
     """Whether they came as columns."""
 
@@ -81,7 +79,7 @@ class Bodies:
             for field, column in self._keys
             if any(field in record.model_fields_set for record in given)
         }
-        return Rows(columns, keys, len(records), by_column=False)
+        return Rows(columns, len(records), keys, by_column=False)
 
     def _from_table(self, given: BaseModel) -> Rows:
         named = given.model_fields_set
@@ -92,7 +90,7 @@ class Bodies:
             values = table.get(field) or [None] * count
             columns[column.name] = values if column.width == 1 else _wide(values, column)
         keys = {column.name: table[field] for field, column in self._keys if field in table}
-        return Rows(columns, keys, count, by_column=True)
+        return Rows(columns, count, keys, by_column=True)
 
     def _model(self, model: str, type_of: Any) -> type[BaseModel]:
         fields: dict[str, Any] = {}

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from {{ cookiecutter.project_slug }}.schemas.contract import Column
 
+MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
+"""The JSON schema of a time."""
 _DIGITS = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?", re.ASCII)
 LEVELS_SHOWN = 10
 """Categories that a description lists."""
@@ -36,7 +38,7 @@ _TYPES: dict[str, Any] = {
     "integer": Annotated[int | float, WithJsonSchema({"type": "integer"})],
     "boolean": bool,
     "time": Annotated[
-        float | Annotated[str, AfterValidator(_not_digits)], WithJsonSchema({"type": ["string", "number"]})
+        float | Annotated[str, AfterValidator(_not_digits)], WithJsonSchema(MOMENT)
     ],
     "category": Annotated[
         str | bool | int | Annotated[float, AfterValidator(_integral)],

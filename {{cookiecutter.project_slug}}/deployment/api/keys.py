@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from .exchange import RefusedRequestError
 
-OPEN = ("/health/live", "/health/ready", "/metrics")
+OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready"})
 """What probes and Prometheus read without a key."""
 DETAIL = "this service asks for an API key: send it as X-API-Key, or as Authorization: Bearer <key>"
 SCHEMES = {

@@ -1,6 +1,6 @@
 """What Prometheus reads at `/metrics`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
@@ -45,14 +45,14 @@ class Metrics:
         self.inference = cache(inference.labels)
         self.swaps = cache(swaps.labels)
 
-    def request(self, route: str, exchange: Exchange, seconds: float) -> None:
+    def request(self, exchange: Exchange, seconds: float) -> None:
         """Count one request."""
-        self._requests(route, exchange.status).inc()
-        self._seconds(route).observe(seconds)
+        self._requests(exchange.route, exchange.status).inc()
+        self._seconds(exchange.route).observe(seconds)
         if exchange.reason is not None:
             self._refusals(exchange.reason).inc()
 
-    def model(self, identity: dict[str, str | None]) -> None:
+    def model(self, identity: Mapping[str, str | None]) -> None:
         """Say what answers from now on."""
         self._info.info({key: identity[key] or "" for key in IDENTITY})
 

@@ -16,7 +16,7 @@ _JSON = {None: "null", True: "true", False: "false"}
 
 
 class MalformedError(InputError):
-    """A body that is not JSON."""
+    """A body that is not in its format: no JSON, for one."""
 
 
 def first(errors: Sequence[ErrorDetails], columns: Mapping[str, Column]) -> InputError:

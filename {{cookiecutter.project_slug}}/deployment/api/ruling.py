@@ -27,7 +27,7 @@ def additions(rows: Rows, outputs: Mapping[str, np.ndarray], contract: Contract)
     if not rules.FIELDS:
         return {}
     keys = {key.name: list(rows.keys.get(key.name) or [None] * rows.count) for key in contract.keys}
-    added = rules.add(rows.columns | keys, by_column(outputs, contract))
+    added = rules.add({**rows.columns, **keys}, by_column(outputs, contract))
     if set(added) != set(rules.FIELDS):
         raise ValueError(f"add gives the fields {sorted(added)}, FIELDS declares {sorted(rules.FIELDS)}")
     values = {name: list(added[name]) for name in rules.FIELDS}
@@ -55,7 +55,7 @@ def check(engine: Engine) -> None:
     for count in (total, 1, 0):
         columns = {name: values[:count] for name, values in golden.items()}
         try:
-            added = additions(Rows(columns, {}, count, by_column=True), engine.run(columns), contract)
+            added = additions(Rows(columns, count, {}, by_column=True), engine.run(columns), contract)
             orjson.dumps(added)
         except Exception as error:  # the user's own code
             text = (str(error).splitlines() or [""])[0]

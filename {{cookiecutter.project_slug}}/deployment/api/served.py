@@ -1,6 +1,7 @@
 """The model that a server answers with: loaded, checked, warm, and described."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +16,8 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from {{ cookiecutter.project_slug }}.schemas.serving import ServingConfig
 
 from . import docs, ruling
-from .answers import predictions
-from .bodies import Bodies, Rows
+from .dialects import Asked, Dialect, Identity, Interpreter
+from .exchange import Answer, Request
 from .placement import Placement
 
 
@@ -26,12 +27,17 @@ class Served:
 
     resolved: Resolved
     engine: Engine
-    bodies: Bodies
+    interpreters: dict[Dialect, Interpreter]
     placement: Placement
 
     @classmethod
-    def load(cls, resolved: Resolved, config: ServingConfig) -> "Served":
+    def load(cls, resolved: Resolved, config: ServingConfig, dialects: Sequence[Dialect]) -> "Served":
         """Read the servable, have it answer its golden rows, and measure where it is to run.
+
+        Args:
+            resolved: where the servable is, and what it is called.
+            config: threads of an inference, and how long one may hold the event loop.
+            dialects: what it is to be asked in; by the first, with a typical row, its speed is measured.
 
         Raises:
             UserError: it is damaged, answers differently from what was trained, or the rules do not fit it.
@@ -39,16 +45,21 @@ class Served:
         engine = Engine(resolved.folder, config.threads)
         engine.check_golden()
         ruling.check(engine)
-        served = cls(resolved, engine, Bodies(engine.contract), Placement.unmeasured())
-        example = orjson.dumps(docs.example(engine.contract))
+        identity = identity_of(resolved, engine.contract)
+        interpreters = {dialect: dialect.interpreter(engine, identity) for dialect in dialects}
+        served = cls(resolved, engine, interpreters, Placement.unmeasured())
+        example = Request(orjson.dumps(docs.example(engine.contract)), {})
+        first = interpreters[dialects[0]]
         try:
-            placement = Placement.measured(lambda: served.answer(example), len(example), config.inline_ms)
+            placement = Placement.measured(
+                lambda: served.respond(first, first.read(example)), len(example.body), config.inline_ms
+            )
         except InputError as error:
             placement = Placement.unmeasured()
             logger.warning("{}: typical values are no request ({}): not measured", served.title, error)
         took = f"one row takes {placement.one_row_ms} ms, " if placement.one_row_ms is not None else ""
         logger.info("{}: {}inference runs in the {}", served.title, took, placement.where)
-        return cls(resolved, engine, served.bodies, placement)
+        return cls(resolved, engine, interpreters, placement)
 
     @property
     def contract(self) -> Contract:
@@ -56,14 +67,9 @@ class Served:
         return self.engine.contract
 
     @cached_property
-    def identity(self) -> dict[str, str | None]:
+    def identity(self) -> Identity:
         """Which model answered: part of every answer."""
-        version = self.resolved.version
-        return {
-            "name": version.name if version else self.engine.contract.name,
-            "version": version.version if version else None,
-            "alias": self.resolved.alias,
-        }
+        return identity_of(self.resolved, self.contract)
 
     @property
     def title(self) -> str:
@@ -72,30 +78,23 @@ class Served:
         return f"{self.resolved.reference} (version {version.version})" if version else self.resolved.reference
 
     @cached_property
-    def operation(self) -> docs.Schema:
-        """What the OpenAPI document says of `/predict`."""
-        return docs.operation(self.contract, self.bodies)
+    def operations(self) -> docs.Schema:
+        """What the OpenAPI document says of the dialects."""
+        operations: docs.Schema = {}
+        for interpreter in self.interpreters.values():
+            operations |= interpreter.operations()
+        return operations
 
-    def answer(self, raw: bytes) -> bytes:
-        """The body of `/predict`'s answer for the body of a request.
-
-        Raises:
-            InputError: the request does not fit the contract.
-        """
-        return self.respond(self.bodies.read(raw))[0]
-
-    def respond(self, rows: Rows) -> tuple[bytes, float]:
-        """The body of an answer, and the seconds that the model took for it.
+    def respond(self, interpreter: Interpreter, asked: Asked) -> tuple[Answer, float]:
+        """An answer, and the seconds that the model took for it.
 
         Raises:
             InputError: a value does not fit the contract, or a row has no finite prediction.
         """
         begin = time.perf_counter()
-        outputs = self.engine.run(rows.columns)
+        outputs = self.engine.run(asked.columns)
         seconds = time.perf_counter() - begin
-        added = ruling.additions(rows, outputs, self.contract)
-        document = {"predictions": predictions(rows, outputs, self.contract, added), "model": self.identity}
-        return orjson.dumps(document), seconds
+        return interpreter.write(asked, outputs), seconds
 
     def describe(self) -> dict[str, Any]:
         """What `/model` answers."""
@@ -108,3 +107,13 @@ class Served:
             "inference": self.placement.describe(),
             **{key: contract[key] for key in ("schema_version", "targets", "columns", "provenance")},
         }
+
+
+def identity_of(resolved: Resolved, contract: Contract) -> Identity:
+    """What a model is called in every answer."""
+    version = resolved.version
+    return {
+        "name": version.name if version else contract.name,
+        "version": version.version if version else None,
+        "alias": resolved.alias,
+    }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from {{ cookiecutter.project_slug }}.inference.following import Following
 from {{ cookiecutter.project_slug }}.inference.last_good import LastGood
-from {{ cookiecutter.project_slug }}.inference.references import resolve
+from {{ cookiecutter.project_slug }}.inference.references import Resolved, resolve
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.integrations.mlflow_store import ask_once
 from {{ cookiecutter.project_slug }}.ports import Registry
@@ -21,6 +21,7 @@ class Watch:
 
     Args:
         config: the reference, the registry, and how often it is asked.
+        load: makes a model of what a reference led to.
         swap: takes each model that is to answer from now on.
         metrics: told of swaps and of the registry.
 
@@ -28,7 +29,13 @@ class Watch:
         UserError: the model cannot be served, and there is no last good one.
     """
 
-    def __init__(self, config: ServingConfig, swap: Callable[[Served], None], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        config: ServingConfig,
+        load: Callable[[Resolved], Served],
+        swap: Callable[[Served], None],
+        metrics: Metrics,
+    ) -> None:
         self._seconds = config.poll_seconds
         self._stop = threading.Event()
         self.following: Following[Served] | None = None
@@ -39,13 +46,13 @@ class Watch:
             return MlflowRegistry(config.tracking_uri, cache)
 
         if not config.reference.startswith("models:/"):
-            swap(Served.load(resolve(config.reference, opened), config))
+            swap(load(resolve(config.reference, opened)))
             return
         ask_once(config.registry_seconds)
         self.following = Following(
             config.reference,
             opened,
-            lambda resolved: Served.load(resolved, config),
+            load,
             LastGood(cache, config.tracking_uri, config.reference),
             swap,
             lambda result: metrics.swaps(result).inc(),

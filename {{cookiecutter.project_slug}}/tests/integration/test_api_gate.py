@@ -252,9 +252,9 @@ def test_a_full_pool(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(serving(folder, max_in_flight=3, pool_threads=1, inline_ms=0.0))
     respond, may_end = served.Served.respond, threading.Event()
 
-    def slow(self: served.Served, rows: Any) -> Any:
+    def slow(self: served.Served, *asked: Any) -> Any:
         may_end.wait(30)
-        return respond(self, rows)
+        return respond(self, *asked)
 
     monkeypatch.setattr(served.Served, "respond", slow)
 

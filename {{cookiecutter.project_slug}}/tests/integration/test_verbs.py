@@ -252,10 +252,34 @@ def test_the_run_records_commit_and_lock_where_there_are_some(tmp_path, monkeypa
     for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
         subprocess.run(["git", *arguments], check=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    version = train(composed("train", *FAST, "model=linear"))
+    Path("notes.txt").write_text("a tool's\n")
+    of_ones_own = ["generated=[notes.txt]", "+mlflow.tags={ticket: A-17, data.owner: us}", "keep=outputs/kept"]
+    version = train(composed("train", *FAST, "model=linear", *of_ones_own))
+    assert {"ticket": "A-17", "data.owner": "us"}.items() <= version.tags.items()
     tags = mlflow.MlflowClient(store()).get_run(version.run_id).data.tags
     assert (tags["git.commit"], tags["git.dirty"]) == (commit, "false")
     folder = MlflowRegistry(store(), Path("outputs/servables")).download(version)
     provenance = json.loads((folder / "contract.json").read_text())["provenance"]
     assert provenance["commit"] == commit
     assert provenance["lock"] == tags["lock.sha256"]
+    assert {"ticket": "A-17", "data.owner": "us"}.items() <= tags.items()
+    check_kept(Path("outputs/kept"), folder, version)
+
+
+def check_kept(kept: Path, registered: Path, version) -> None:
+    """The folder holds the registered servable, the figures, and the run's metrics; a second run does not replace it."""
+    assert {path.name for path in kept.iterdir()} == {"figures", "metrics.json", "servable"}
+    contract = (kept / "servable/contract.json").read_bytes()
+    assert contract == (registered / "contract.json").read_bytes()
+    assert {path.name for path in (kept / "figures").iterdir()} == {"feature_importance.png", "predicted_against_actual.png"}  # fmt: skip
+    metrics = json.loads((kept / "metrics.json").read_text())
+    logged = mlflow.MlflowClient(store()).get_run(version.run_id).data.metrics
+    assert metrics == {name: logged[name] for name in metrics}
+    evaluate(composed("evaluate", f"reference={kept / 'servable'}"))
+    document = json.loads(Path("outputs/evaluate/metrics.json").read_text())
+    assert document["candidate"]["reference"] == "outputs/kept/servable"
+    assert document["candidate"]["rmse"] == pytest.approx(metrics["test/rmse"], rel=1e-5)
+    assert set(document) == {"candidate"}  # nothing holds prod
+    with pytest.raises(UserError, match=r"^outputs/kept is there already: nothing is overwritten;"):
+        train(composed("train", *FAST, "model=linear", "keep=outputs/kept"))
+    assert (kept / "servable/contract.json").read_bytes() == contract

@@ -53,6 +53,20 @@ def test_an_experiment_names_its_own_model_and_experiment():
     )
 
 
+@pytest.mark.parametrize("name", ["lifecycle", "git.commit", "data.sha256", "test/rmse", "prod.before", "mlflow.user"])
+def test_a_tag_that_the_project_writes_itself_is_refused(name):
+    message = f"config: mlflow.tags: the project itself writes the tag {name!r}: choose another name"
+    with pytest.raises(UserError) as refused:
+        validate(TrainConfig, compose("train", ["+mlflow.tags={" + name + ": mine}"]))
+    assert str(refused.value) == message
+
+
+def test_a_tag_needs_a_value():
+    assert validate(TrainConfig, compose("train", ["+mlflow.tags={ticket: A-17}"])).mlflow.tags == {"ticket": "A-17"}
+    with pytest.raises(UserError, match=r"^config: mlflow.tags.ticket: String should have at least 1 character"):
+        validate(TrainConfig, compose("train", ["+mlflow.tags={ticket: ''}"]))
+
+
 def test_the_other_verbs_compose():
     assert validate(CrossValidationConfig, compose("cv", [])).trainer.checkpoints is None
     assert validate(PredictConfig, compose("predict", ["input=a.csv", "output=b.csv"])).rows == 10_000

@@ -7,6 +7,9 @@ from ..utils.verb import run_verb
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+SIDES = ("candidate", "incumbent")
+"""Of a comparison, in the order in which they are evaluated."""
+
 
 def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
     """Score the held-out rows of `reference` with it and with the incumbent; write metrics.json and figures.
@@ -53,10 +56,12 @@ def evaluate(cfg: "DictConfig") -> dict[str, dict[str, float]]:
                 logger.info("no comparison with {}: {}", config.incumbent, error)
 
     folder = Path(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else Path("outputs/evaluate")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    named = zip(SIDES, found.items(), strict=False)  # without an incumbent there is one
+    document = {side: {"reference": reference, **metrics} for side, (reference, metrics) in named}
+    (folder / "metrics.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for name, figure in figures.of_predictions(target, truth, outputs).items():
-        figure.savefig(folder / f"{name}.png")
+        figure.savefig(folder / "figures" / f"{name}.png")
     print(f"{len(truth)} held-out rows of {config.reference}; figures in {os.path.relpath(folder)}")
     width = max(map(len, found)) + 2
     print(f"{'metric':<12}" + "".join(f"{name:>{width}}" for name in found))

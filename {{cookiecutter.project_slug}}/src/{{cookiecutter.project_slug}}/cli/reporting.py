@@ -39,7 +39,7 @@ def log_setup(run: MlflowTracker, cfg: DictConfig, code: Code, table: Table) -> 
         "data.rows": str(len(table)),
         "mlflow.note.content": str(cfg.description),
     }
-    run.tags(facts | provenance.system())
+    run.tags({**cfg.mlflow.tags} | facts | provenance.system())
     resolved = OmegaConf.create(container)
     resolved.mlflow.tracking_uri = shown(cfg.mlflow.tracking_uri)
     run.text(OmegaConf.to_yaml(resolved), "config.yaml")
@@ -54,7 +54,7 @@ def log_evaluation(
     history: Sequence[Mapping[str, float]],
     folder: Path,
 ) -> dict[str, float]:
-    """Metrics of every split, and figures of the held-out rows."""
+    """Metrics of every split, and figures of the held-out rows, which are written to `folder`, a new one."""
     target = fitted.target
     values: dict[str, float] = {}
     for side, name in SPLITS.items():
@@ -73,6 +73,7 @@ def log_evaluation(
     if config.evaluation.importance_repeats:
         importance = fitted.importance(heldout, config.evaluation.importance_repeats, config.seed)
         drawn["feature_importance"] = figures.importance(importance, MAIN[target.kind])
+    folder.mkdir(parents=True)
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png")
         run.artifact(folder / f"{name}.png", "figures")
@@ -107,6 +108,7 @@ def publish(
     made_from = servable.contract.provenance
     assert made_from is not None
     tags = {
+        **config.mlflow.tags,
         "experiment": config.mlflow.experiment,
         "data.sha256": made_from.data,
         "git.commit": made_from.commit or "unknown",

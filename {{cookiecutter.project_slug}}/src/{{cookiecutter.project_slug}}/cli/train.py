@@ -17,8 +17,10 @@ def train(cfg: "DictConfig") -> "Version | None":
         The registered version; None where `mlflow.register` is false or the account may not register.
 
     Raises:
-        UserError: a mistake in the configuration or the table, or a model that cannot become a servable.
+        UserError: a mistake in the configuration or the table, or a model that cannot become a servable; or `keep`
+            holds something already.
     """
+    import json
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -33,12 +35,15 @@ def train(cfg: "DictConfig") -> "Version | None":
     from ..training.fit import fit
     from ..training.servable import export
     from ..utils import provenance
+    from ..utils.files import copy_new, refuse_full
     from ..utils.progress import Progress
     from ..utils.threads import limit_threads
     from .reporting import log_evaluation, log_setup, publish
 
     config = validate(TrainConfig, cfg)
     limit_threads(config.threads)
+    if config.keep is not None:
+        refuse_full(Path(config.keep))
     registry = MlflowRegistry(config.mlflow.tracking_uri)
     if config.mlflow.register_model:
         registry.check_target(config.mlflow.model, config.data.target, config.data.task)
@@ -46,7 +51,7 @@ def train(cfg: "DictConfig") -> "Version | None":
     table = prepare(config.data)
     sides = assign(table, config.data)
 
-    code = provenance.code()
+    code = provenance.code(config.generated)
     for gap in code.gaps:
         logger.warning("this run will not record: {}", gap)
     with (
@@ -57,9 +62,13 @@ def train(cfg: "DictConfig") -> "Version | None":
         with Progress("train", shown=config.progress) as progress:
             fitted = fit(config, table, sides == "train", sides == "validation", progress)
         run.curve(progress.history)
-        metrics = log_evaluation(run, config, fitted, table, sides, progress.history, Path(tmp))
-        servable = Path(tmp) / "servable"
+        folder = Path(tmp) / "run"
+        metrics = log_evaluation(run, config, fitted, table, sides, progress.history, folder / "figures")
+        servable = folder / "servable"
         version = publish(run, registry, config, metrics, lambda: export(fitted, table, sides, config, code, servable))
+        if config.keep is not None:
+            (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+            copy_new(folder, Path(config.keep))
 
     logger.info("run {} of {} at {}", run.run_id, config.mlflow.experiment, shown(config.mlflow.tracking_uri))
     return version

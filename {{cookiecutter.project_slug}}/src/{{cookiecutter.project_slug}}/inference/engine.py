@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,17 @@ class Engine:
     def digest(self) -> str:
         """sha256 of the contract, which holds the digests of all other files."""
         return sha256(self.folder / CONTRACT_FILE)
+
+    @cached_property
+    def inputs(self) -> dict[str, tuple[str, int]]:
+        """The graph's type and the width of each input, by name in the contract's order."""
+        types = {tensor.name: tensor.type for tensor in self._servable.session.get_inputs()}
+        return {column.name: (types[column.name], column.width) for column in self.contract.inputs}
+
+    @cached_property
+    def outputs(self) -> dict[str, tuple[str, int]]:
+        """The graph's type and the width of each output, by name in the graph's order."""
+        return {tensor.name: (tensor.type, tensor.shape[1]) for tensor in self._servable.session.get_outputs()}
 
     def run(self, columns: object) -> dict[str, np.ndarray]:
         """Predictions `[N, width]` by output name.

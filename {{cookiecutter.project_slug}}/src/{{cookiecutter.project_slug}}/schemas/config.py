@@ -1,6 +1,7 @@
 """The project's own config groups. A key that is not here is a mistake, and is named as one."""
 
-from typing import Any, Literal, Self, TypeVar
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -11,6 +12,12 @@ from .data import DataConfig
 from .groups import Component, Group
 from .serving import ServingConfig
 from .targets import check_target
+
+OWN_TAGS = re.compile(
+    r"experiment|history|kind|lifecycle|servable|target|data\.(rows|sha256)|(git|lock|mlflow|package|prod|promotion|"
+    r"rollback|system)\..*|test/.*"
+)
+"""Tags of runs and versions that are the project's own: gates and the lifecycle rely on them."""
 
 
 class FeaturesConfig(Group):
@@ -58,6 +65,7 @@ class MlflowConfig(Group):
     experiment: str
     model: str = Field(min_length=1)
     register_model: bool = Field(alias="register")
+    tags: dict[str, Annotated[str, Field(min_length=1)]]
 
     @field_validator("model")
     @classmethod
@@ -65,6 +73,14 @@ class MlflowConfig(Group):
         if set(name) & set("/:@%'\""):
             raise ValueError(f"a registered model's name holds none of / : @ % and quotes, {name!r} does")
         return name
+
+    @field_validator("tags")
+    @classmethod
+    def _are_not_the_projects_own(cls, tags: dict[str, str]) -> dict[str, str]:
+        taken = [name for name in tags if OWN_TAGS.fullmatch(name)]
+        if taken:
+            raise ValueError(f"the project itself writes the tag {taken[0]!r}: choose another name")
+        return tags
 
 
 class LoggingConfig(Group):
@@ -84,6 +100,8 @@ class TrainConfig(Group):
     seed: int = Field(ge=0, lt=2**32)
     threads: int = Field(ge=1)
     progress: bool
+    keep: str | None
+    generated: tuple[str, ...]
     features: FeaturesConfig
     model: Component
     trainer: TrainerConfig

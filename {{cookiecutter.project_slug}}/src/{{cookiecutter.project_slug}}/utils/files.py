@@ -109,6 +109,32 @@ def write_new(texts: Mapping[Path, str]) -> None:
         raise
 
 
+def refuse_full(folder: Path) -> None:
+    """Let pass a folder that is not there, or is empty.
+
+    Raises:
+        UserError: it holds something, or is a file.
+    """
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    if folder.exists():
+        raise UserError(taken(folder))
+
+
+def copy_new(source: Path, folder: Path) -> None:
+    """Copy a folder to where none is, or an empty one: whole, or not at all.
+
+    Raises:
+        UserError: something is there already; it stays as it is.
+        WriteError: it cannot be written.
+    """
+    refuse_full(folder)
+    with writing(folder), replacing(folder) as aside:
+        shutil.copytree(source, aside)
+        if folder.is_dir():
+            folder.rmdir()  # refuses what another process has put there meanwhile
+
+
 def taken(path: Path) -> str:
     """The line for a file that is not overwritten."""
     return f"{path} is there already: nothing is overwritten; choose another name, or delete it"

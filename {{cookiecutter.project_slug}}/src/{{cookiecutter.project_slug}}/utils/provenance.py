@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,12 +35,16 @@ class Code:
         return found
 
 
-def code() -> Code:
-    """The state of the repository in the working directory."""
+def code(generated: Sequence[str]) -> Code:
+    """The state of the repository in the working directory.
+
+    Args:
+        generated: files and folders whose changes are no one's work: tools rewrite them around the run.
+    """
     top = _git("rev-parse", "--show-toplevel")
     if top is None or Path(top) != Path.cwd().resolve():  # a repository further up knows nothing of this project
         return Code(None, None, None, _lock())
-    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *_but(generated))
     return Code(commit, _git("branch", "--show-current"), None if commit is None else bool(status), _lock())
 
 
@@ -56,6 +61,10 @@ def system() -> dict[str, str]:
         except PackageNotFoundError:
             facts[f"package.{package}"] = "absent"
     return facts
+
+
+def _but(paths: Sequence[str]) -> list[str]:
+    return [f":(exclude,literal){path}" for path in paths]
 
 
 def _lock() -> str | None:

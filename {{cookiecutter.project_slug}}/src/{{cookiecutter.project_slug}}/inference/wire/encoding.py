@@ -176,7 +176,7 @@ def _unwrapped(array: np.ndarray) -> np.ndarray:
     """Objects with 0-dimensional and one-element arrays opened: MLflow's `instances` door hands those."""
     flat = np.empty(array.size if array.ndim == 1 else len(array), object)
     for row, cell in enumerate(array):
-        while isinstance(cell, np.ndarray | list | tuple) and np.size(cell) == 1:
+        while (isinstance(cell, np.ndarray) and cell.size == 1) or (isinstance(cell, list | tuple) and len(cell) == 1):
             cell = cell.item() if isinstance(cell, np.ndarray) else cell[0]
         flat[row] = cell
     return flat

@@ -39,9 +39,9 @@ def at_once(columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str
         if column["kind"] != "category":
             numbers[name] = values
         else:
-            texts = _texts(values)
-            if tokens.isdisjoint(map(str.strip, texts)) and "" not in texts:
-                feeds[name] = np.array(texts, object).reshape(-1, 1)
+            known = _texts(values)
+            if tokens.isdisjoint(map(str.strip, known.values())) and "" not in known.values():
+                feeds[name] = np.array([known[value] for value in values], object).reshape(-1, 1)
     try:
         block = np.array(list(numbers.values()), np.float64)
     except (OverflowError, ValueError):  # an integer beyond float64, columns of different lengths
@@ -51,8 +51,9 @@ def at_once(columns: Any, wanted: list[Mapping[str, Any]], tokens: frozenset[str
     return feeds
 
 
-def _texts(values: list[str]) -> list[str]:
+def _texts(values: list[str]) -> dict[str, str]:
+    """The spelling of each distinct text: a category has few."""
     try:
-        return [as_text(value) for value in values]
+        return {value: as_text(value) for value in set(values)}
     except ValueError:  # half of a surrogate pair
-        return [""]
+        return {"": ""}

@@ -1,0 +1,44 @@
+"""Which changes make a tree dirty."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.project_slug }}.utils.provenance import code
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """One commit, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("made/a.txt", "made[1].txt", "made2/a.txt", "mine.txt"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("first\n")
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *arguments], check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("generated", "changed", "dirty"),
+    [
+        ((), [], False),
+        ((), ["made/a.txt"], True),
+        (("made",), ["made/a.txt", "made/new.txt"], False),
+        (("made",), ["made2/a.txt"], True),
+        (("made", "made[1].txt"), ["made[1].txt"], False),
+        (("made[1].txt",), ["made1.txt"], True),
+        (("absent",), ["absent"], False),
+        (("made",), ["made/a.txt", "mine.txt"], True),
+        (("*",), ["mine.txt"], True),
+    ],
+)
+def test_what_tools_rewrite_does_not_count(repository, generated, changed, dirty):
+    for name in changed:
+        Path(name).write_text("second\n")
+    found = code(generated)
+    assert found.dirty is dirty
+    assert found.commit is not None
+    assert any("uncommitted changes" in gap for gap in found.gaps) is dirty
