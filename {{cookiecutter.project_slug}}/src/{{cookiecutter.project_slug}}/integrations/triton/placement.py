@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names of models: Triton looks for the folder under the name as it stands in the URL, quotes included."""
 LABELS_FILE = "labels.txt"
+TYPES = {
+    "tensor(double)": "TYPE_FP64",
+    "tensor(float)": "TYPE_FP32",
+    "tensor(int64)": "TYPE_INT64",
+    "tensor(string)": "TYPE_STRING",
+}
+"""Triton's names for onnxruntime's types."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,11 @@ class Placement:
     settings: TritonSettings
 
     def __post_init__(self) -> None:
+        import onnx
+
         if not NAME.fullmatch(self.name):
             raise UserError(f"{self.name!r} cannot be a model of Triton: letters, digits and . _ - make its name")
-        releases.check(self._graph, self.settings.release)
+        releases.check(onnx.load(self.engine.folder / GRAPH_FILE), self.settings.release)
 
     @property
     def name(self) -> str:
@@ -67,20 +76,19 @@ class Placement:
         config.default_model_filename = GRAPH_FILE
         config.version_policy.specific.versions.append(self.number)
         labelled = {target.probabilities for target in self.engine.contract.targets if target.classes}
-        for tensor in self._graph.graph.input:
-            config.input.add(name=tensor.name, **_tensor(tensor))
-        for tensor in self._graph.graph.output:
-            output = config.output.add(name=tensor.name, **_tensor(tensor))
-            if tensor.name in labelled:
-                output.label_filename = f"{self.number}/{LABELS_FILE}"
+        for tensor, (kind, width) in self.engine.inputs.items():
+            config.input.add(name=tensor, data_type=TYPES[kind], dims=[width])
+        for tensor, (kind, width) in self.engine.outputs.items():
+            labels = f"{self.number}/{LABELS_FILE}" if tensor in labelled else ""
+            config.output.add(name=tensor, data_type=TYPES[kind], dims=[width], label_filename=labels)
         config.dynamic_batching.max_queue_delay_microseconds = settings.queue_delay_us
         kind = {"cpu": ModelInstanceGroup.KIND_CPU, "gpu": ModelInstanceGroup.KIND_GPU}[settings.device]
         config.instance_group.add(kind=kind, count=settings.instances)
         warmup = config.model_warmup.add(name="a typical row", batch_size=1)
-        for position, tensor in enumerate(config.input):
-            sample = warmup.inputs[tensor.name]
-            sample.data_type, sample.input_data_file = tensor.data_type, self._warmup(position)
-            sample.dims.extend(tensor.dims)
+        for position, described in enumerate(config.input):
+            sample = warmup.inputs[described.name]
+            sample.data_type, sample.input_data_file = described.data_type, self._warmup(position)
+            sample.dims.extend(described.dims)
         return config
 
     def text(self) -> bytes:
@@ -90,42 +98,18 @@ class Placement:
         text: str = text_format.MessageToString(self.config(self.name), as_utf8=True)
         return text.encode()
 
-    @cached_property
-    def _graph(self) -> Any:
-        import onnx
-
-        return onnx.load(self.engine.folder / GRAPH_FILE)
-
-    @cached_property
+    @property
     def _typical(self) -> Mapping[str, np.ndarray]:
-        """One row of typical values, in the order of the graph's inputs: it comes from no row of the data."""
-        columns = {column.name: column for column in self.engine.contract.inputs}
+        """One row of typical values: it comes from no row of the data."""
         row = {}
-        for tensor in self._graph.graph.input:
-            column = columns[tensor.name]
-            missing = "" if column.kind == "category" else np.nan
-            value = missing if column.typical is None else column.typical
-            dtype = object if column.kind == "category" else np.float64
-            row[column.name] = np.full((1, column.width), value, dtype)
+        for column in self.engine.contract.inputs:
+            category = column.kind == "category"
+            value = column.typical if column.typical is not None else "" if category else np.nan
+            row[column.name] = np.full((1, column.width), value, object if category else np.float64)
         return row
 
     def _warmup(self, position: int) -> str:
         return f"{self.number}/{position}"
-
-
-def _tensor(tensor: Any) -> dict[str, Any]:
-    """Type and dims of a graph's input or output, the batch left out."""
-    from onnx import TensorProto
-    from tritonclient.grpc import model_config_pb2
-
-    described = tensor.type.tensor_type
-    types = {
-        TensorProto.DOUBLE: model_config_pb2.TYPE_FP64,
-        TensorProto.FLOAT: model_config_pb2.TYPE_FP32,
-        TensorProto.INT64: model_config_pb2.TYPE_INT64,
-        TensorProto.STRING: model_config_pb2.TYPE_STRING,
-    }
-    return {"data_type": types[described.elem_type], "dims": [d.dim_value for d in described.shape.dim[1:]]}
 
 
 def _raw(array: np.ndarray) -> bytes:
