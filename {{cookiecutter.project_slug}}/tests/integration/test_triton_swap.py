@@ -115,26 +115,36 @@ def test_a_version_that_answers_otherwise(
     assert (served(triton, folders[1]), house.pointer, 3 in house.versions) == (1, before, False)
 
 
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            True,
+            r"^house version 3 at .+: 4 of 5 golden rows differ; .+; version 1 serves on; does the server read /.+\?$",
+        ),
+        (False, r"load failed for model 'house': version 3 is at UNAVAILABLE state: .+; version 1 serves on; "),
+    ],
+)
 def test_a_graph_that_is_tampered_with_in_the_repository(
-    triton: Triton, folders: dict[int, Path], house: ModelRepository
+    triton: Triton, folders: dict[int, Path], house: ModelRepository, other: bool, message: str
 ) -> None:
-    """After the rehearsal: the version that served before is restored."""
-    before = house.pointer
+    """After the rehearsal: the version that served before is restored, and the right graph can be synced."""
+    before, graph = house.pointer, triton.repository / "house/3/model.onnx"
     steps = iter(["rehearsed", "added"])
 
     def tamper() -> None:
         if next(steps, None) == "added":
-            shutil.copy(folders[2] / "model.onnx", triton.repository / "house/3/model.onnx")
+            graph.write_bytes((folders[2] / "model.onnx").read_bytes() if other else b"no graph")
 
-    with pytest.raises(
-        UserError, match=r"4 of 5 golden rows differ; .+; version 1 serves on; does the server read /.+\?$"
-    ):
+    with pytest.raises(UserError, match=message):
         swap(triton.server(), house, placement(folders[3], 3), tamper)
     assert (served(triton, folders[1]), house.pointer) == (1, before)
     with pytest.raises(UserError, match=r"house/3/model\.onnx is another graph: remove"):
         swap(triton.server(), house, placement(folders[3], 3), lambda: None)
-    shutil.rmtree(triton.repository / "house/3")
+    shutil.rmtree(graph.parent)
     assert served(triton, folders[1]) == 1
+    swap(triton.server(), house, placement(folders[3], 3), lambda: None)
+    assert served(triton, folders[1]) == 3
 
 
 @pytest.mark.parametrize("step", [3, 4, 5])
