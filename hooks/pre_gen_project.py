@@ -37,20 +37,22 @@ EMAIL = re.compile(rf"{LOCAL}(?:\.{LOCAL})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
 
 # Import and distribution names of the project's dependencies and of what they import themselves.
 DEPENDENCIES = """
-    alembic annotated_types antlr4 anyio arrow attr attrs blinker cachetools certifi cffi click cloudpickle coverage
-    cryptography cycler databricks dateutil docker dotenv fastapi filelock flask fsspec functorch git gitpython google
-    graphene graphql grimp gunicorn h11 hatchling httpcore httptools httpx httpx2 hydra hydra_core hypothesis idna
-    import_linter importlinter iniconfig ipykernel itsdangerous jinja2 joblib jsonschema jupyter jupyter_client
-    jupyter_core kiwisolver lightgbm lightning lightning_fabric lightning_utilities loguru mako markupsafe matplotlib
-    ml_dtypes mlflow mlflow_skinny mpmath mypy narwhals nbclient nbconvert nbformat networkx numpy omegaconf onnx
-    onnx_ir onnxruntime onnxscript opentelemetry orjson packaging pandas pandas_stubs pandera pillow platformdirs
-    pluggy pre_commit prometheus_client protobuf psutil pyarrow pydantic pydantic_core pydantic_settings pygments
-    pylab pyparsing pytest python_dateutil python_dotenv python_multipart pytorch_lightning pytz pyyaml regex requests
-    rich ruff scikit_learn scipy seaborn setuptools six skl2onnx sklearn sqlalchemy sqlparse starlette sympy
-    threadpoolctl tomlkit torch torchgen torchmetrics tornado tqdm traitlets triton typeguard types_pyyaml
-    types_requests types_tqdm typer typing_extensions typing_inspect typing_inspection tzdata urllib3 uv uvicorn
-    uvloop virtualenv watchfiles websockets werkzeug wheel xgboost xgboost_cpu yaml zipp zmq
-    aiohttp brotli gevent geventhttpclient greenlet grpc grpcio python_rapidjson rapidjson tritonclient zope
+    aiohttp alembic annotated_types antlr4 anyio arrow attr attrs backoff blinker brotli cachetools certifi cffi
+    click cloudpickle coverage cryptography cycler databricks dateutil docker dotenv fastapi filelock flask fsspec
+    functorch gevent geventhttpclient git gitpython google graphene graphql greenlet grimp grpc grpcio gunicorn h11
+    harfile hatchling httpcore httptools httpx httpx2 hydra hydra_core hypothesis hypothesis_graphql
+    hypothesis_jsonschema idna import_linter importlinter iniconfig ipykernel itsdangerous jinja2 joblib jsonschema
+    jsonschema_rs junit_xml jupyter jupyter_client jupyter_core kiwisolver lightgbm lightning lightning_fabric
+    lightning_utilities loguru mako markupsafe matplotlib ml_dtypes mlflow mlflow_skinny mpmath mypy narwhals
+    nbclient nbconvert nbformat networkx numpy omegaconf onnx onnx_ir onnxruntime onnxscript opentelemetry orjson
+    packaging pandas pandas_stubs pandera pillow platformdirs pluggy pre_commit prometheus_client protobuf psutil
+    pyarrow pydantic pydantic_core pydantic_settings pygments pylab pyparsing pytest python_dateutil python_dotenv
+    python_multipart python_rapidjson pytorch_lightning pytz pyyaml rapidjson regex requests rich ruff schemathesis
+    scikit_learn scipy seaborn setuptools six skl2onnx sklearn sqlalchemy sqlparse starlette starlette_testclient
+    sympy tenacity threadpoolctl tomlkit torch torchgen torchmetrics tornado tqdm traitlets triton tritonclient
+    tritonclientutils typeguard typer types_pyyaml types_requests types_tqdm typing_extensions typing_inspect
+    typing_inspection tzdata urllib3 uv uvicorn uvloop virtualenv watchfiles websockets werkzeug wheel xgboost
+    xgboost_cpu yaml zipp zmq zope
 """
 FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs pipeline src tests tools venv"
 
