@@ -34,4 +34,5 @@ class Pages(PageObject):
     def upload(self, path: Path) -> None:
         """Hand over a table, and have it scored."""
         self.page.locator("input[type=file]").set_input_files(path)
+        self.sees(f"Uploaded: {path.name}")
         self.press("Score")

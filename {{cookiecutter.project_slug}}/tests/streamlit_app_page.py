@@ -8,6 +8,11 @@ from tests.dashboards import PageObject
 class Pages(PageObject):
     """The pages in Streamlit."""
 
+    def press(self, name: str) -> None:
+        """Press a button, once what came before is drawn: what is drawn above it moves it away."""
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        super().press(name)
+
     def choose(self, label: str, text: str) -> None:
         """Pick a level, or type one that is not offered."""
         field = self.field(label)
@@ -19,9 +24,7 @@ class Pages(PageObject):
         """Empty a field."""
         field = self.field(label)
         if field.get_attribute("role") == "combobox":
-            field.click()
-            field.press("Backspace")
-            field.press("Escape")
+            self.choose(label, "(missing)")
         else:
             field.fill("")
 
@@ -36,4 +39,5 @@ class Pages(PageObject):
     def upload(self, path: Path) -> None:
         """Hand over a table, and have it scored."""
         self.page.locator("input[type=file]").set_input_files(path)
+        self.sees(f"Uploaded: {path.name}")
         self.press("Score")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Contract, Target
 from . import words
 from .answers import Answer
 from .served import Served
-from .tables import Scored
+from .tables import Scored, as_file
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Tables:
     """How far the predictions are apart: what is counted, and its value."""
     rows: pa.Table
     """Rows that both answered, the largest differences first: `row`, keys, both predictions, the difference."""
+
+    @cached_property
+    def file(self) -> bytes:
+        """`rows` as a CSV file."""
+        return as_file(self.rows, ".csv")
 
 
 def of_rows(first: Answer, second: Answer, contract: Contract) -> list[Line]:

@@ -86,6 +86,11 @@ def columns(contract: Contract) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
+def uploaded(called: str) -> str:
+    """Which table it is that a press of the button scores."""
+    return f"Uploaded: {called}"
+
+
 def scored_line(scored: Scored) -> str:
     """Which model answered, and how many rows it did not."""
     rejected = scored.rejects.num_rows if scored.rejects is not None else 0

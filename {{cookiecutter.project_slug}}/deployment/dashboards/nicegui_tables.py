@@ -13,7 +13,6 @@ from . import comparison, facts, words
 from .nicegui_parts import banner, card, grid, note, pairs
 from .served import Served
 from .session import OnRows, RowComparison, Session, TableComparison
-from .tables import as_file
 
 MEGABYTE = 1_000_000
 TICK = 0.2
@@ -75,6 +74,8 @@ class ScoreTab:
         if self._trouble:
             banner(self._trouble, "negative")
         scored, upload = self._session.scored, self._session.upload
+        if upload is not None:
+            note(facts.uploaded(upload[1]))
         if scored is None or upload is None:
             return
         shown, suffix, stem = self._session.settings.preview_rows, upload[0].suffix, Path(upload[1]).stem
@@ -84,11 +85,11 @@ class ScoreTab:
                 banner(warning, "warning")
             if scored.table.num_rows:
                 grid(scored.table, shown, "Scored rows")
-                _download("Download predictions", scored.table, f"{stem}_scored{suffix}")
+                _download("Download predictions", scored.file, f"{stem}_scored{suffix}")
         if scored.rejects is not None:
             with card(f"{scored.rejects.num_rows:,} rows rejected"):
                 grid(scored.rejects, shown, "Rejected rows")
-                _download("Download rejected rows", scored.rejects, f"{stem}_scored.rejects{suffix}")
+                _download("Download rejected rows", scored.rejects_file, f"{stem}_scored.rejects{suffix}")
 
 
 class CompareTab:
@@ -174,7 +175,7 @@ class CompareTab:
             note(f"{upload[1]}: {result.titles[0]} against {result.titles[1]}")
             pairs(result.tables.lines)
             grid(result.tables.rows, self._session.settings.preview_rows, "Differences")
-            _download("Download differences", result.tables.rows, "differences.csv")
+            _download("Download differences", result.tables.file, "differences.csv")
 
 
 class Progress:
@@ -217,7 +218,6 @@ def _lines(lines: Sequence[comparison.Line], titles: tuple[str, str], label: str
     grid(pa.table(table), len(lines), label)
 
 
-def _download(text: str, table: pa.Table, name: str) -> None:
-    suffix = Path(name).suffix
-    button = ui.button(text, icon="download", on_click=lambda: ui.download.content(as_file(table, suffix), name))
+def _download(text: str, content: bytes, name: str) -> None:
+    button = ui.button(text, icon="download", on_click=lambda: ui.download.content(content, name))
     button.props("no-caps outline")

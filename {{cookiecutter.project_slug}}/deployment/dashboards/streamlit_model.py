@@ -1,14 +1,19 @@
 """The tab that says what is being served."""
 
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
 from . import facts, words
 from .session import Session
-from .streamlit_text import literal
+from .streamlit_text import literal, pairs
 
-VERDICTS = {"passed": ("green", ":material/check:"), "refused": ("red", ":material/close:")}
+Color = Literal["green", "red", "gray"]
+VERDICTS: dict[str, tuple[Color, str]] = {
+    "passed": ("green", ":material/check:"),
+    "refused": ("red", ":material/close:"),
+}
+OFF: tuple[Color, str] = ("gray", ":material/remove:")
 
 
 def draw(session: Session) -> None:
@@ -24,11 +29,7 @@ def draw(session: Session) -> None:
     left, right = st.columns([5, 6], gap="large")
     with left, st.container(border=True):
         st.subheader("Where it comes from", anchor=False)
-        rows = {"what": [], "value": []}
-        for name, value in facts.origin(served).items():
-            rows["what"].append(f"**{literal(name)}**")
-            rows["value"].append(literal(value))
-        st.table(rows, border="horizontal", hide_header=True, hide_index=True)
+        pairs(list(facts.origin(served).items()))
     with right, st.container(border=True):
         st.subheader("Gates", anchor=False)
         _gates(session.report)
@@ -44,7 +45,7 @@ def _gates(report: dict[str, Any] | str) -> None:
     st.caption(literal(facts.report_line(report)))
     for gate in facts.gates(report):
         with st.container(horizontal=True, vertical_alignment="center"):
-            color, icon = VERDICTS.get(gate.verdict, ("gray", ":material/remove:"))
+            color, icon = VERDICTS.get(gate.verdict, OFF)
             st.badge(literal(gate.verdict), color=color, icon=icon)
             st.markdown(f"**{literal(gate.name)}**")
         st.caption(literal(gate.reason))

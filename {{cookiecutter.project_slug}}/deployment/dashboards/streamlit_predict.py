@@ -29,7 +29,7 @@ def draw(session: Session) -> None:
                 _problem(session, field.name)
         with st.container(horizontal=True):
             st.form_submit_button("Predict", type="primary", on_click=_predict, args=(session,))
-            st.form_submit_button("Typical values", on_click=_reset, args=(session,))
+            st.form_submit_button("Typical values", on_click=_reset)
     with right:
         if session.prediction is None:
             with st.container(border=True):
@@ -41,38 +41,32 @@ def draw(session: Session) -> None:
 
 
 def _key(field: Field) -> str:
-    return f"field {field.name}"
+    """A field's widget. What was entered stays with it, and goes when the form is begun anew."""
+    return f"field {st.session_state.get('form', 0)} {field.name}"
 
 
-def _initial(field: Field) -> Any:
-    value = field.typical
-    return float(value) if field.column.kind == "number" and isinstance(value, int | float) else value
-
-
-def _reset(session: Session) -> None:
-    for field in session.form:
-        st.session_state[_key(field)] = _initial(field)
+def _reset() -> None:
+    st.session_state["form"] = st.session_state.get("form", 0) + 1
 
 
 def _predict(session: Session) -> None:
-    session.predict({field.name: st.session_state.get(_key(field)) for field in session.form})
+    entered = {field.name: st.session_state.get(_key(field)) for field in session.form}
+    session.predict({name: None if value == words.MISSING else value for name, value in entered.items()})
 
 
 def _widget(field: Field) -> None:
-    key, label, hint = _key(field), literal(field.label), literal(field.hint)
-    if key not in st.session_state:
-        st.session_state[key] = _initial(field)
+    """Its first value is given as such: one that is put into the session would come back over what is being typed."""
+    key, label, hint, value = _key(field), literal(field.label), literal(field.hint), field.typical
     empty = "optional" if field.column.role == "key" else "missing" if field.column.missing else "needed"
-    if field.widget == "number":
-        step, form = (1, "%d") if field.column.kind == "integer" else (None, "%g")
-        st.number_input(label, value=None, step=step, format=form, key=key, help=hint, placeholder=empty)
-    elif field.widget == "text":
-        st.text_input(label, value=None, key=key, help=hint, placeholder=empty)
+    if field.widget in ("number", "text"):  # Streamlit's own field of a number takes no gap after a first value
+        text = f"{value:.15g}" if isinstance(value, int | float) else value
+        st.text_input(label, value=text, key=key, help=hint, placeholder=empty)
     else:
+        missing = [words.MISSING] if field.column.missing else []
+        options = list(dict.fromkeys([*field.choices, *([] if value is None else [value]), *missing]))
+        index = None if value is None else options.index(value)
         others = field.widget == "open choice"
-        st.selectbox(
-            label, field.choices, index=None, key=key, help=hint, placeholder=empty, accept_new_options=others
-        )  # fmt: skip
+        st.selectbox(label, options, index, key=key, help=hint, placeholder=empty, accept_new_options=others)
 
 
 def _problem(session: Session, name: str | None) -> None:
@@ -110,33 +104,42 @@ def _what_if(session: Session, prediction: Prediction) -> None:
             st.caption(literal(curve.summary))
 
 
-def chart(curve: Curve) -> alt.LayerChart | alt.Chart:
+def chart(curve: Curve) -> alt.LayerChart:
     """The plot of a curve; the current value is marked."""
     rows = [
         {"x": x, "y": y, "series": name, "here": x == curve.here}
         for name, values in curve.series.items()
         for x, y in zip(curve.x, values, strict=True)
     ]
-    many = len(curve.series) > 1
-    y = alt.Y("y:Q", title=curve.y_title, axis=alt.Axis(format="%") if curve.is_probability else alt.Axis())
-    if curve.kind == "bars":
-        return _bars(rows, curve, y, many=many)
+    axis = alt.Axis(format="%") if curve.is_probability else alt.Axis()
+    y = alt.Y("y:Q", title=curve.y_title, axis=axis, scale=alt.Scale(zero=curve.kind == "bars" or curve.is_probability))
+    layers = [_bars(rows, curve, y)] if curve.kind == "bars" else _lines(rows, curve, y)
+    return alt.LayerChart(layer=layers, height=HEIGHT)
+
+
+def _lines(rows: list[dict[str, Any]], curve: Curve, y: alt.Y) -> list[alt.Chart]:
     kind = "T" if curve.kind == "times" else "Q"
     x = alt.X(f"x:{kind}", title=curve.x_title, scale=alt.Scale(zero=False, nice=False))
-    color: Any = alt.Color("series:N", title=None, legend=alt.Legend(orient="top")) if many else alt.value(ACCENT)
-    line = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=2.5)
-    line = line.encode(x=x, y=y.scale(zero=curve.is_probability), color=color)
-    if curve.here is None:
-        return line.properties(height=HEIGHT)
-    here = alt.Chart(alt.Data(values=[{"x": curve.here}])).mark_rule(strokeDash=[5, 4], color="#64748b")
-    return alt.layer(line, here.encode(x=x)).properties(height=HEIGHT)
+    color: Any = _legend() if len(curve.series) > 1 else alt.value(ACCENT)
+    lines = [_chart(rows).mark_line(strokeWidth=2.5).encode(x=x, y=y, color=color)]
+    if curve.here is not None:
+        lines.append(_chart([{"x": curve.here}]).mark_rule(strokeDash=[5, 4], color="#64748b").encode(x=x))
+    return lines
 
 
-def _bars(rows: list[dict[str, Any]], curve: Curve, y: alt.Y, *, many: bool) -> alt.Chart:
+def _bars(rows: list[dict[str, Any]], curve: Curve, y: alt.Y) -> alt.Chart:
     x = alt.X("x:N", title=curve.x_title, sort=None, axis=alt.Axis(labelAngle=-35, labelLimit=120))
-    bars = alt.Chart(alt.Data(values=rows)).mark_bar(cornerRadiusEnd=3).encode(x=x, y=y)
-    if many:
-        color = alt.Color("series:N", title=None, legend=alt.Legend(orient="top"))
-        return bars.encode(xOffset="series:N", color=color).properties(height=HEIGHT)
-    color = alt.Color("here:N", legend=None, scale=alt.Scale(domain=[False, True], range=[PALE, ACCENT]))
-    return bars.encode(color=color).properties(height=HEIGHT)
+    marked = alt.Color("here:N", legend=None, scale=alt.Scale(domain=[False, True], range=[PALE, ACCENT]))
+    grouped: dict[str, Any] = (
+        {"xOffset": "series:N", "color": _legend()} if len(curve.series) > 1 else {"color": marked}
+    )
+    bars: alt.Chart = _chart(rows).mark_bar(cornerRadiusEnd=3).encode(x=x, y=y, **grouped)
+    return bars
+
+
+def _legend() -> alt.Color:
+    return alt.Color("series:N", title=None, legend=alt.Legend(orient="top"))
+
+
+def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=rows))

@@ -1,18 +1,16 @@
 """The tabs that score an uploaded table, and that compare two services."""
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import streamlit as st
 
 from {{ cookiecutter.project_slug }}.ports import UserError
 
 from . import comparison, facts, words
-from .session import Session
-from .streamlit_text import literal
-from .tables import as_file
+from .session import OnRows, Session
+from .streamlit_text import literal, pairs
 
 KINDS = ["csv", "parquet", "pq"]
 
@@ -23,14 +21,17 @@ def draw_scoring(session: Session) -> None:
         st.subheader("Score a table", anchor=False)
         st.caption(words.UPLOAD)
         file = st.file_uploader("Table", KINDS, key="upload", on_change=_taken, args=(session,))
+        if session.upload is not None:
+            st.caption(literal(facts.uploaded(session.upload[1])))
         if file is not None and st.button("Score", type="primary", disabled=session.upload is None):
-            _with_progress(session.score)
+            _with_progress(session.score, "scoring")
+        _trouble("scoring")
     if session.scored is not None:
         _scored(session)
 
 
 def _taken(session: Session) -> None:
-    file = st.session_state.upload
+    file, st.session_state["scoring"] = st.session_state.upload, None
     if file is not None:
         session.keep(file.name, file.getvalue())
 
@@ -49,32 +50,40 @@ def _scored(session: Session) -> None:
         if scored.table.num_rows:
             st.dataframe(scored.table.slice(0, shown), hide_index=True)
             name = f"{stem}_scored{path.suffix}"
-            data = partial(as_file, scored.table, path.suffix)  # made when it is asked for
-            st.download_button("Download predictions", data, name, on_click="ignore", type="primary")
+            st.download_button("Download predictions", scored.file, name, on_click="ignore", type="primary")
     if scored.rejects is not None:
         with st.container(border=True):
             st.subheader(literal(f"{scored.rejects.num_rows:,} rows rejected"), anchor=False)
             st.dataframe(scored.rejects.slice(0, shown), hide_index=True)
             name = f"{stem}_scored.rejects{path.suffix}"
-            data = partial(as_file, scored.rejects, path.suffix)
-            st.download_button("Download rejected rows", data, name, on_click="ignore")
+            st.download_button("Download rejected rows", scored.rejects_file, name, on_click="ignore")
 
 
-def _with_progress(work: Any) -> Any:
-    """Call something that scores a table, and show how far it is; an error is shown instead of its result."""
+def _with_progress(work: Callable[[OnRows], Any], trouble: str) -> Any:
+    """Call something that scores a table, and show how far it is.
+
+    Args:
+        work: is told where to report its rows.
+        trouble: the key under which the session keeps what went wrong, until it is tried again.
+    """
     bar = st.progress(0.0, text="Reading the table")
 
     def on_rows(done: int, total: int) -> None:
         bar.progress(done / max(total, 1), text=literal(f"{done:,} of {total:,} rows"))
 
+    st.session_state[trouble] = None
     try:
-        result = work(on_rows)
+        return work(on_rows)
     except UserError as error:
-        st.error(literal(str(error)))
+        st.session_state[trouble] = str(error)
         return None
     finally:
         bar.empty()
-    return result
+
+
+def _trouble(key: str) -> None:
+    if st.session_state.get(key):
+        st.error(literal(st.session_state[key]))
 
 
 def draw_comparison(session: Session) -> None:
@@ -112,14 +121,14 @@ def draw_comparison(session: Session) -> None:
         if session.upload is None:
             st.caption(words.NO_TABLE)
         elif st.button("Compare the table", type="primary"):
-            st.session_state.compared = _with_progress(session.compare_table), session.upload
+            st.session_state.compared = _with_progress(session.compare_table, "comparing"), session.upload
+        _trouble("comparing")
         result, upload = st.session_state.get("compared", (None, None))
         if result is not None and upload == session.upload:
             st.caption(literal(f"{upload[1]}: {result.titles[0]} against {result.titles[1]}"))
-            _pairs(result.tables.lines)
+            pairs(result.tables.lines)
             st.dataframe(result.tables.rows.slice(0, session.settings.preview_rows), hide_index=True)
-            data = partial(as_file, result.tables.rows, ".csv")
-            st.download_button("Download differences", data, "differences.csv", on_click="ignore")
+            st.download_button("Download differences", result.tables.file, "differences.csv", on_click="ignore")
 
 
 def _lines(lines: list[comparison.Line], titles: list[str]) -> None:
@@ -130,8 +139,3 @@ def _lines(lines: list[comparison.Line], titles: list[str]) -> None:
         "difference": [literal(line.difference) for line in lines],
     }
     st.table(rows, border="horizontal", hide_index=True)
-
-
-def _pairs(lines: list[tuple[str, str]]) -> None:
-    rows = pa.table({"what": [f"**{literal(what)}**" for what, _ in lines], "value": [literal(v) for _, v in lines]})
-    st.table(rows, border="horizontal", hide_header=True, hide_index=True)

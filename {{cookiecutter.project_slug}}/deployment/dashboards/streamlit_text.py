@@ -1,6 +1,9 @@
 """Text from models, tables and errors, as text: Streamlit reads Markdown nearly everywhere."""
 
 import re
+from collections.abc import Sequence
+
+import streamlit as st
 
 _READ_AS_MARKDOWN = re.compile(
     r"[\\`\[\]<>~]"  # code, links, colours, HTML, strikethrough
@@ -14,3 +17,9 @@ _READ_AS_MARKDOWN = re.compile(
 def literal(text: str) -> str:
     """The text on one line, with nothing in it that Markdown would read."""
     return _READ_AS_MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values below each other."""
+    cells = {"what": [f"**{literal(name)}**" for name, _ in rows], "value": [literal(value) for _, value in rows]}
+    st.table(cells, border="horizontal", hide_header=True, hide_index=True)

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ class Scored:
     """Which model answered, for every row the same."""
     warnings: list[str]
     """Columns with values that training never saw."""
+    suffix: str
+    """The format of the file that it came in."""
+
+    @cached_property
+    def file(self) -> bytes:
+        """`table` as a file of the same format."""
+        return as_file(self.table, self.suffix)
+
+    @cached_property
+    def rejects_file(self) -> bytes:
+        """`rejects` as a file of the same format; empty where there are none."""
+        return b"" if self.rejects is None else as_file(self.rejects, self.suffix)
 
 
 def score(
@@ -92,6 +105,7 @@ def score(
         kept=kept,
         predictions=predictions,
         model=asker.answers[0].model if asker.answers else served.identity,
+        suffix=path.suffix,
         warnings=[describe(column, unusual[column.name]) for column in contract.inputs if column.name in unusual],
     )
 

@@ -19,7 +19,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError, Version
 from deployment.api import rules
 from deployment.dashboards import tables
 from deployment.dashboards.client import Api, ApiError
-from deployment.dashboards.tables import Scored, as_file
+from deployment.dashboards.tables import Scored
 from tests.dashboards import HTML, service
 from tests.servables import CITY, ROWS, write_servable
 
@@ -71,14 +71,14 @@ def test_as_batch_scoring(tmp_path: Path, kind: Any, suffix: str) -> None:
     assert told == [(40, 155), (80, 155), (120, 155), (155, 155)]
     reader = read if suffix == ".csv" else lambda data: pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
     want = reader(output.read_bytes())
-    mine = reader(as_file(got.table, suffix))
+    mine = reader(got.file)
     assert [{name: row[name] for name in want[0]} for row in mine] == want
     original = reader(path.read_bytes())
     assert [{name: row[name] for name in rows[0]} for row in mine] == [original[row] for row in got.kept]
     assert list(mine[0]) == [*rows[0], *list(want[0])[1:]]
     assert got.rejects is not None
     rejects = output.with_name(f"scored.rejects{suffix}").read_bytes()
-    assert as_file(got.rejects, suffix) == rejects
+    assert got.rejects_file == rejects
     assert reader(rejects)[1]["id"] == HTML
     assert got.warnings == [
         "column 'age': 62 values lie outside 18 to 90, the range of training",
