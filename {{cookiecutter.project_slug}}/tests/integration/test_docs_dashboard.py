@@ -10,7 +10,8 @@ from tests.project import PACKAGE
 pytestmark = pytest.mark.slow
 
 
-def test_the_page(tmp_path: Path) -> None:
+def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it NiceGUI takes itself for one that is tested, and ends
     project = copy_of_the_project(tmp_path / "project")
     printed = follow(project, "dashboard.md")
     assert f'"reference":"models:/{PACKAGE}@dev","name":"{PACKAGE}","version":"1","alias":"dev"' in printed
