@@ -1,9 +1,9 @@
-"""The same rows through every dialect: what JSON, bytes and MLflow's format cost at one row and at 1,000 rows a request.
+"""The same rows through every dialect: what JSON, bytes and MLflow's format cost at one row and at 1,000 rows.
 
 The default experiment (nine numbers and a category of two levels) and the default model, served as they ship. One row a
-request: 16 connections. 1,000 rows a request: 2. Peers: `mlflow models serve` on the same requests as `/invocations`, and
-the real tritonserver with the stand-in for its onnxruntime backend, which answers one request after another in Python:
-what Triton's doors and batches cost around it, not how fast Triton is.
+request: 16 connections. 1,000 rows a request: 2. Peers: `mlflow models serve` on the same requests as `/invocations`;
+and the real tritonserver with the stand-in for its onnxruntime backend, which answers one request after another in
+Python: it shows what Triton's doors cost, not how fast Triton is.
 """
 
 import argparse
@@ -103,7 +103,8 @@ def main(seconds: float, rounds: int) -> None:
 
     train(compose("train", ["progress=false"]))
     binaries, (own, mlflow, http, grpc) = str(Path(sys.executable).parent), (free_port() for _ in range(4))
-    serve = [f"{binaries}/mlflow", "models", "serve", "--model-uri", "models:/benchmarked@dev", "--env-manager", "local"]
+    serve = [f"{binaries}/mlflow", "models", "serve", "--env-manager", "local"]
+    serve += ["--model-uri", "models:/benchmarked@dev"]
     infer = "/v2/models/benchmarked/infer"
     doors = {
         "/predict, records": Door(own, "/predict", records("records")),
@@ -162,7 +163,7 @@ def compare(doors: Mapping[str, Door], count: int, seconds: float, rounds: int) 
         row(
             f"{name}, {count:,} row{'s' if count > 1 else ''} a request: requests/s",
             median(speeds, 0),
-            f"≥ {times} × {floor}" if floor else "–",
+            f"≥ {times} × {floor}" if floor else "\N{EN DASH}",
             share >= times,
             f"{f'{share:.1f} × it; ' if floor else ''}{median([count * one for one in speeds], 0)} rows/s, "
             f"p50 {median(p50)} ms, p99 {median(p99)} ms",

@@ -1,4 +1,4 @@
-"""As `load.py`, over gRPC: the same request on many connections, its bytes made beforehand and the answer's not parsed."""
+"""As `load.py`, over gRPC: one request on many connections, its bytes made beforehand, the answer's not parsed."""
 
 import argparse
 import asyncio
