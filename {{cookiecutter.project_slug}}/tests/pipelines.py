@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,18 @@ from tests.project import environment_of
 
 RUNNING = re.compile(r"^Running stage '(.+)'", re.MULTILINE)
 IDENTITY = {"NAME": "Test", "EMAIL": "test@example.com"}
+
+
+def as_made(folder: Path) -> Path:
+    """Take out of a copy what this project's own pipeline has added, its tables and its store among it."""
+    for path in [folder / "dvc.lock", *folder.glob("data/*.dvc"), *folder.glob("pipeline/*.yaml")]:
+        path.unlink(missing_ok=True)
+    for path in folder.glob("pipeline/*/"):
+        shutil.rmtree(path)
+    pipeline = folder / "dvc.yaml"
+    pipeline.write_text(re.sub(r"^      (?!diabetes:)\S+: \{reads: .*\n", "", pipeline.read_text(), flags=re.MULTILINE))
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n    check_update = false\n")
+    return folder
 
 
 def activated(**more: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import mlflow
@@ -19,7 +19,7 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from {{ cookiecutter.project_slug }}.utils.files import sha256
 
 from tests.pages import committed, copy_of_the_project, follow
-from tests.pipelines import activated, dvc, git, ran, recorded, said
+from tests.pipelines import activated, as_made, dvc, git, ran, recorded, said
 from tests.project import PACKAGE
 from tests.stores import KEYS, s3_store
 
@@ -31,15 +31,50 @@ PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
-def followed(tmp_path_factory):
-    """The project after the page, with a small model in place of the network, and what was printed."""
-    folder = copy_of_the_project(tmp_path_factory.mktemp("dvc") / "project")
+def killed(tmp_path_factory):
+    """A committed project, with a small model in place of the network, whose first run was killed while it trained."""
+    folder = as_made(copy_of_the_project(tmp_path_factory.mktemp("dvc") / "project"))
     experiment = folder / "config/experiment/diabetes.yaml"
     experiment.write_text(experiment.read_text().replace("override /model: mlp", "override /model: linear"))
+    committed(folder)
+    log = folder / "outputs/killed.log"
+    log.parent.mkdir()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            ["dvc", "repro"], cwd=folder, env=activated(), stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not training(folder):
+            assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return folder, log.read_text(encoding="utf-8")
+
+
+def training(folder: Path) -> bool:
+    """Whether a run has begun that has not ended."""
+    with (
+        suppress(sqlite3.OperationalError),  # the store is being made
+        closing(sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True)) as store,
+    ):
+        return bool(store.execute("select count(*) from runs where status = 'RUNNING'").fetchone()[0])
+    return False
+
+
+@pytest.fixture(scope="module")
+def followed(killed):
+    """The project after the page, and what was printed."""
+    folder, _ = killed
     with pytest.MonkeyPatch.context() as patch:
         for name, value in activated().items():
             patch.setenv(name, value)
-        return committed(folder), follow(folder, "dvc.md")
+        printed = follow(folder, "dvc.md")
+    (folder / "server.log").unlink()
+    return folder, printed
 
 
 @pytest.fixture
@@ -67,15 +102,15 @@ def add_to_experiment(folder: Path, text: str) -> None:
     path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
 
-def test_a_stage_runs_when_it_is_out_of_date_and_only_then(followed):
+def test_a_stage_runs_when_it_is_out_of_date_and_only_then(killed, followed):
     folder, printed = followed
     by_experiment = {
         name: [stage.partition("@")[0] for stage in ran(printed) if stage.endswith(f"@{name}")] for name in MODELS
     }
-    whole = ["compose", "fetch", "prepare", "train", "evaluate"]
+    assert ran(killed[1]) == ["compose@diabetes", "fetch@diabetes", "prepare@diabetes", "train@diabetes"]
     assert by_experiment == {
-        "diabetes": [*whole, "compose", "compose"],  # once for the new table's files, once for the trial's
-        "wine": [*whole, "compose", "train", "evaluate"],  # the last three for the trial
+        "diabetes": ["train", "evaluate", "compose", "compose"],  # what was killed; the new table's files; the trial's
+        "wine": ["compose", "fetch", "prepare", "train", "evaluate", "compose", "train", "evaluate"],  # and the trial
     }
     assert ran(said(folder, "repro")) == []
 
@@ -86,7 +121,7 @@ def test_git_holds_the_lock_the_metrics_and_the_configuration_alone(project):
             for rest in (".yaml", "/evaluate/metrics.json", "/train/metrics.json")]  # fmt: skip
     others = ["data/.gitignore", "data/README.md", "data/wine.csv.dvc", "dvc.lock", "pipeline/README.md"]
     assert sorted(held) == sorted([*kept, *others])
-    assert git(project, "status", "--porcelain", "--untracked-files=all") == "?? server.log\n"
+    assert git(project, "status", "--porcelain", "--untracked-files=all") == ""
 
 
 def test_a_version_records_the_hash_of_its_raw_table_and_whether_the_tree_was_clean(project):
@@ -138,38 +173,6 @@ def test_what_was_run_before_comes_back_without_a_version(project):
     assert "Stage 'train@wine' is cached - skipping run" in printed
     assert len(versions(project, "wine")) == before
     assert kept_metrics(project, "wine", "train") != metrics
-
-
-def test_a_run_that_is_killed_in_the_midst_of_training_is_finished_by_the_next(project):
-    add_to_experiment(project, "seed: 7\n")
-    git(project, "commit", "--quiet", "--all", "--message", "Another seed")
-    before = len(versions(project, "wine"))
-    process = subprocess.Popen(
-        ["dvc", "repro", "train@wine"], cwd=project, env=activated(), start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while not training(project):
-            assert process.poll() is None, "it ended before it trained"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not (project / "pipeline/wine/train/metrics.json").exists()
-    assert ran(said(project, "repro", "train@wine")) == ["train@wine"]
-    assert ran(said(project, "repro", "train@wine")) == []
-    assert len(versions(project, "wine")) == before + 1
-    made_from = Contract.read(project / "pipeline/wine/train/servable").provenance
-    assert (made_from.commit, made_from.dirty) == (git(project, "rev-parse", "HEAD").strip(), False)
-    assert git(project, "status", "--porcelain", "--untracked-files=all").count("??") == 1  # server.log
-
-
-def training(folder: Path) -> bool:
-    """Whether a run has begun that has not ended."""
-    with closing(sqlite3.connect(f"file:{folder / 'mlflow.db'}?mode=ro", uri=True)) as store:
-        return bool(store.execute("select count(*) from runs where status = 'RUNNING'").fetchone()[0])
 
 
 def test_a_raw_table_that_somebody_edits_is_noticed_and_put_back(project):

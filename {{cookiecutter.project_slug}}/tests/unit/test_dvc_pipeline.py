@@ -30,7 +30,7 @@ def stages(tmp_path_factory):
     (folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline), encoding="utf-8")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     with Repo(str(folder)) as repo:
-        return {stage.name: stage for stage in repo.index.stages}
+        return {stage.name: stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"}
 
 
 @pytest.fixture(autouse=True)
