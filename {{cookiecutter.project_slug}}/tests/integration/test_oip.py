@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,9 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from deployment.api.app import create_app
 from deployment.api.dialects.oip_answers import packed
 from deployment.api.dialects.oip_bytes import texts
-from tests.project import make_project
+from tests.project import make_project, store
 from tests.servables import CITY, CLASSES, COLUMNS, ROWS, expected, serving, write_servable
-from tests.servers import Server, running
+from tests.servers import PATIENCE, Server, register, running
 
 INPUTS = [column for column in COLUMNS if column.role != "key"]
 INFER = "/v2/models/house/infer"
@@ -169,6 +170,37 @@ def test_what_tritonclient_is_refused(triton: Any, folder: Path) -> None:
         with pytest.raises(InferenceServerException) as caught:
             triton.infer("house", given_inputs(arrays, binary))
         assert str(caught.value) == "[400] column 'age' may not be missing, row 3"
+
+
+@pytest.mark.slow
+def test_an_answer_is_of_the_version_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the alias moves under the requests."""
+    monkeypatch.chdir(make_project(tmp_path))
+    folders = [write_servable(tmp_path / f"v{number}", bias=float(number)) for number in (1, 2)]
+    body = json.dumps({"inputs": as_json(tensors(folders[0], ROWS))})
+    values = {str(number): expected(ROWS, bias=float(number))["price_prediction"][:, 0] for number in (1, 2)}
+    register(store(), folders[0])
+    with TestClient(create_app(serving("models:/house@dev", poll_seconds=0.02))) as client:
+        seen = []
+        deadline = time.monotonic() + PATIENCE
+        while seen[-50:].count("2") < 50:
+            assert time.monotonic() < deadline, set(seen)
+            response = client.post(INFER, content=body)
+            answer = response.json()
+            seen.append(answer["model_version"])
+            assert response.headers["x-model-version"] == seen[-1]
+            np.testing.assert_allclose(answer["outputs"][0]["data"], values[seen[-1]], rtol=1e-5)
+            if len(seen) == 5:
+                register(store(), folders[1])
+        assert set(seen) == {"1", "2"}
+        assert client.get("/v2/models/house").json()["versions"] == ["2"]
+        assert ask(client, body.encode(), "/v2/models/house/versions/1/infer") == (
+            404, {"error": "model 'house' has no version '1' here: it serves 2"},
+        )  # fmt: skip
+        records = [{name: cell for name, cell in row.items() if name != "id"} for row in ROWS]
+        flat = client.post("/invocations", json={"instances": records})
+        assert flat.headers["x-model-version"] == "2"
+        assert [row["price_prediction"] for row in flat.json()["predictions"]] == pytest.approx(values["2"], rel=1e-5)
 
 
 def test_labels_and_probabilities(tmp_path: Path) -> None:
