@@ -32,7 +32,21 @@ PATHS: dict[str, list[str]] = {
     "dashboard": [],
     "streamlit": [],
     "nicegui": [],
-    "use_triton": [],
+    "use_triton": [
+        "config/triton",
+        "config/triton.yaml",
+        "deployment/triton",
+        "docs/triton.md",
+        "src/SLUG/cli/triton.py",
+        "src/SLUG/integrations/triton",
+        "src/SLUG/schemas/triton.py",
+        "tests/integration/test_docs_triton.py",
+        "tests/integration/test_triton.py",
+        "tests/integration/test_triton_gate.py",
+        "tests/integration/test_triton_swap.py",
+        "tests/tritons.py",
+        "tests/unit/test_triton.py",
+    ],
 }
 
 

@@ -105,10 +105,9 @@ def percentile(values: list[float], share: float) -> float | None:
 async def main(options: argparse.Namespace) -> None:
     """Connect, ask for a while, print."""
     body = options.body.read_bytes()
-    head = (
-        f"POST {options.path} HTTP/1.1\r\nHost: 127.0.0.1:{options.port}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
+    headers = {"Host": f"127.0.0.1:{options.port}", **json.loads(options.headers), "Content-Length": len(body)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {options.path} HTTP/1.1\r\n{lines}\r\n"
     found = Found(json.loads(options.answers))
     begin = time.perf_counter()
     request, until = head.encode() + body, begin + options.seconds
@@ -140,6 +139,7 @@ if __name__ == "__main__":
     parser.add_argument("port", type=int)
     parser.add_argument("body", type=Path, help="a file with the body of the request")
     parser.add_argument("--path", default="/predict")
+    parser.add_argument("--headers", default='{"Content-Type": "application/json"}', help="of the request, as JSON")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--patient", action="store_true", help="wait as long as Retry-After says")

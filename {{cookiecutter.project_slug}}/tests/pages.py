@@ -90,8 +90,8 @@ def with_free_ports(text: str) -> tuple[str, list[int]]:
 
 @contextmanager
 def in_background(folder: Path, text: str, ports: list[int]) -> Iterator[None]:
-    """Run a server's block until its port answers, and end its processes afterwards."""
-    (port,) = [port for port in ports if str(port) in text]
+    """Run a server's block until all ports in it answer, and end its processes afterwards."""
+    waited_for = [port for port in ports if str(port) in text]
     log = folder / "server.log"
     with log.open("wb") as file:
         server = subprocess.Popen(
@@ -100,7 +100,7 @@ def in_background(folder: Path, text: str, ports: list[int]) -> Iterator[None]:
         )  # fmt: skip
     try:
         deadline = time.monotonic() + BOOT_SECONDS
-        while not answers(port):
+        while not all(map(answers, waited_for)):
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, f"{text} does not answer after {BOOT_SECONDS} s"
             time.sleep(0.2)

@@ -183,6 +183,7 @@ def create_app(config: ServingConfig | None = None) -> Service:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     assert isinstance(app, Service)
     app.watch.begin()
+    app.pool.begin()
     yield
     app.watch.end()
     app.pool.close()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from {{ cookiecutter.project_slug }}.schemas.contract import Column
+from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS, Column
 
 MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
 """The JSON schema of a time."""
@@ -37,9 +37,7 @@ _TYPES: dict[str, Any] = {
     "number": float,
     "integer": Annotated[int | float, WithJsonSchema({"type": "integer"})],
     "boolean": bool,
-    "time": Annotated[
-        float | Annotated[str, AfterValidator(_not_digits)], WithJsonSchema(MOMENT)
-    ],
+    "time": Annotated[float | Annotated[str, AfterValidator(_not_digits)], WithJsonSchema(MOMENT)],
     "category": Annotated[
         str | bool | int | Annotated[float, AfterValidator(_integral)],
         WithJsonSchema({"type": ["string", "integer", "boolean"]}),
@@ -59,6 +57,8 @@ def cell_type(column: Column) -> Any:
     """The type of one cell, for pydantic's strict mode; whole numbers, times and levels are looked at again later."""
     one = _KEY if column.role == "key" else _TYPES[column.kind]
     if optional(column):
+        if column.kind == "time":
+            one = Annotated[one, WithJsonSchema({"anyOf": [*MOMENT["anyOf"], {"enum": list(MISSING_TOKENS)}]})]
         one = one | (None if column.kind == "number" else Missing)
     if column.width == 1:
         return one

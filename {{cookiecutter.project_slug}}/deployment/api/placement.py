@@ -73,8 +73,13 @@ class Pool:
     """
 
     def __init__(self, threads: int) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="inference")
+        self._threads = threads
         self._running, self._lock = 0, threading.Lock()
+        self.begin()
+
+    def begin(self) -> None:
+        """Take requests, for the first time or again."""
+        self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="inference")
 
     @property
     def busy(self) -> bool:

@@ -191,3 +191,19 @@ class Registry(Protocol):
             UserError: the registered model predicts something else.
         """
         ...
+
+
+class Place(Protocol):
+    """Somewhere that serves servables, beside this repository's own service."""
+
+    def check(self, folder: Path, version: str) -> str:
+        """Have it answer a version's golden rows, and say in a few words what it did.
+
+        Args:
+            folder: the version's servable.
+            version: its number.
+
+        Raises:
+            UserError: it cannot serve the version, or answers otherwise than training did.
+        """
+        ...

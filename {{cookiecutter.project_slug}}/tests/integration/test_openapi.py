@@ -48,10 +48,9 @@ def mend(body: dict[str, Any]) -> None:
     """Cut columns to the shortest, and tensors to the rows that all of them have."""
     for name in ("columns", "inputs"):
         columns = body.get(name)
-        if isinstance(columns, dict) and columns:
-            rows = min(len(cells) for cells in columns.values())
-            for column, cells in columns.items():
-                columns[column] = cells[:rows]
+        lists = {key: cells for key, cells in columns.items() if type(cells) is list} if type(columns) is dict else {}
+        for key, cells in lists.items():
+            columns[key] = cells[: min(map(len, lists.values()))]
     tensors = body.get("inputs")
     if isinstance(tensors, list) and tensors and "shape" in tensors[0]:
         rows = min(len(tensor["data"]) // tensor["shape"][1] for tensor in tensors)
@@ -59,7 +58,7 @@ def mend(body: dict[str, Any]) -> None:
             tensor["shape"][0] = rows
             tensor["data"] = tensor["data"][: rows * tensor["shape"][1]]
     split = body.get("dataframe_split")
-    if isinstance(split, dict) and "index" in split:
+    if isinstance(split, dict) and split.get("index") is not None:
         split["index"] = list(range(len(split["data"])))
 
 

@@ -54,7 +54,7 @@ def _request(contract: Contract) -> Schema:
         {
             "columns": _tuple([{"const": name} for name in names]),
             "data": list_of(_tuple([cell[name] for name in names])),
-            "index": {"type": "array"},
+            "index": {"type": ["array", "null"]},
         },
         required=["columns", "data"],
     )

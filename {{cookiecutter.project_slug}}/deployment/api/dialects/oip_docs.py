@@ -12,6 +12,12 @@ Tensor = tuple[str, int]
 ERROR = object_of({"error": LINE})
 TAG = ["Open Inference Protocol"]
 TEXT: Schema = {"type": "string"}
+LENGTH: Schema = {
+    "description": "where tensors follow as bytes: the length of the JSON before them",
+    "schema": {"type": "integer"},
+}
+FLAG: Schema = {"type": ["boolean", "null"]}
+PARAMETERS: Schema = {"type": ["object", "null"]}
 BINARY = (
     "Tensors are the graph's own: FP64 with NaN where a value is missing (bare NaN is read, and null too), BYTES with "
     '"". The binary tensor data extension is spoken: tensors as bytes after the JSON, whose length then is in the '
@@ -76,7 +82,11 @@ def operations(
                 "responses": {
                     "200": {
                         "description": "The outputs that were asked for",
-                        "content": {"application/json": {"schema": _answer(name, version, outputs)}},
+                        "headers": {"Inference-Header-Content-Length": LENGTH},
+                        "content": {
+                            "application/json": {"schema": _answer(name, version, outputs)},
+                            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                        },
                     },
                     **errors(ERROR, "400", "401", "404", "408", "413", "415", "503"),
                 },
@@ -107,11 +117,11 @@ def _server() -> Schema:
 
 def _request(contract: Contract, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Schema:
     tensors = [_tensor(column, *inputs[column.name]) for column in contract.inputs]
-    wanted = _extensible({"name": {"enum": list(outputs)}, "parameters": {"type": "object"}}, required=["name"])
+    wanted = _extensible({"name": {"enum": list(outputs)}, "parameters": PARAMETERS}, required=["name"])
     schema = _extensible(
         {
-            "id": TEXT,
-            "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
+            "id": {"type": ["string", "null"]},
+            "parameters": PARAMETERS | {"properties": {"binary_data_output": FLAG}},
             "inputs": {
                 "type": "array",
                 "description": "every input of the model, in any order",
@@ -119,7 +129,12 @@ def _request(contract: Contract, inputs: Mapping[str, Tensor], outputs: Mapping[
                 "minItems": len(tensors),
                 "items": False,
             },
-            "outputs": {"type": "array", "description": "none: all of them", "items": wanted},
+            "outputs": {
+                "type": ["array", "null"],
+                "description": "none: all of them",
+                "items": wanted,
+                "maxItems": len(outputs),
+            },
         },
         required=["inputs"],
     )
@@ -163,13 +178,14 @@ def _tensor(column: Column, datatype: str, width: int) -> Schema:
         "minItems": 2,
         "items": False,
     }
-    fields = {
+    fields: dict[str, Schema] = {
         "name": {"const": column.name},
         "datatype": {"const": datatype},
         "shape": shape,
         "data": list_of(cell) | {"description": "row by row; a list per row is read too"},
     }
-    return _extensible(fields, required=list(fields))
+    optional: dict[str, Schema] = {"parameters": PARAMETERS}
+    return _extensible(fields | optional, required=list(fields))
 
 
 def _extensible(properties: dict[str, Schema], required: list[str]) -> Schema:

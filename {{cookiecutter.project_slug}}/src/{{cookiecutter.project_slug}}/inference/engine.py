@@ -1,7 +1,7 @@
 """Runs a servable: reads its directory, checks it, answers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from . import wire
 from .parity import disagreement
 
 GOLDEN_FILE = "golden.json"
+Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+"""Answers encoded columns `[N, width]` with outputs `[N, width]`, both by name."""
 
 
 class Engine:
@@ -92,20 +94,31 @@ class Engine:
         """Outputs as table columns `[N]`."""
         return self._servable.flat(outputs)
 
-    def check_golden(self) -> None:
+    def check_golden(self, run: Run | None = None, where: str | None = None) -> int:
         """Answer the golden rows as the training framework did.
+
+        Args:
+            run: what answers them; None: this engine.
+            where: what it is called in an error; None: the servable's directory.
+
+        Returns:
+            How many rows that are.
 
         Raises:
             UserError: an answer is off by more than the contract's tolerance.
         """
         document = json.loads((self.folder / GOLDEN_FILE).read_text(encoding="utf-8"))
-        got = self.run(document["inputs"])
+        feeds = self.encode(document["inputs"])
+        got = self.run_encoded(feeds) if run is None else run(feeds)
         want = {name: np.array(values) for name, values in document["outputs"].items()}
+        rows = 0
         for target in self.contract.targets:
             off = disagreement(got, want, target)
+            rows = len(off)
             if (off > 1).any():
                 row = int(off.argmax())
                 raise UserError(
-                    f"{self.folder}: {int((off > 1).sum())} of {len(off)} golden rows differ; "
+                    f"{where or self.folder}: {int((off > 1).sum())} of {rows} golden rows differ; "
                     f"row {row} of {target.name} by {off[row]:.3g} times the tolerance"
                 )
+        return rows

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,8 @@ import numpy as np
 
 from ..inference.engine import GOLDEN_FILE, Engine
 from ..inference.parity import disagreement
-from ..ports import UserError
+from ..ports import Place, UserError
+from ..utils.instantiate import build
 from .case import Case, Verdict
 
 ROWS = 32
@@ -30,15 +32,31 @@ OPENER = build_opener(ProxyHandler({}))
 
 @dataclass(frozen=True)
 class DeployableGate:
-    """The HTTP service of this repository starts on the servable, and answers as training did.
+    """The HTTP service of this repository starts on the servable, and answers as training did; so do other places.
 
     Args:
         seconds: how long it may take to become ready.
+        places: what else must answer, a `_target_` by name; None: nothing, and none of a name: that one is off.
     """
 
     seconds: float
+    places: Mapping[str, Mapping[str, Any] | None] | None
 
     def check(self, case: Case) -> Verdict:
+        """Asks the service, and then the other places."""
+        verdict = self._service(case)
+        for name, node in (self.places or {}).items():
+            place: Place | None = build(node) if node else None
+            said, passed = "switched off", verdict.passed
+            if place is not None:
+                try:
+                    said = place.check(case.candidate.folder, case.version.version)
+                except UserError as error:
+                    said, passed = str(error), False
+            verdict = Verdict(passed, f"{verdict.reason}; {name}: {said}", verdict.figures)
+        return verdict
+
+    def _service(self, case: Case) -> Verdict:
         """Starts `deployment.api` on a free loopback port, asks it the golden rows, and ends it."""
         folder = str(case.candidate.folder).replace("'", "\\'")
         settings = [f"serving.reference='{folder}'", "serving.host=127.0.0.1", "serving.port=0"]

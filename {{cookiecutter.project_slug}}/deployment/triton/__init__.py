@@ -1,0 +1,1 @@
+"""Triton Inference Server; what runs where is in the README beside this file."""

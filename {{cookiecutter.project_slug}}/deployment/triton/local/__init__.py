@@ -1,0 +1,1 @@
+"""The real tritonserver without Docker, with a stand-in for its onnxruntime backend: for tests and laptops."""

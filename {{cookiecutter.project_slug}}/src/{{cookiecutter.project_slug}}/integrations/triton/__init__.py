@@ -1,0 +1,1 @@
+"""Triton Inference Server: its model repository, its control, and the swap of one version for another."""
