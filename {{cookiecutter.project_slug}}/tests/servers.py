@@ -109,7 +109,7 @@ def running(project: Path, *overrides: str, **environment: str) -> Iterator[Serv
 def register(uri: str, folder: Path) -> Version:
     """A new version of the model that the servable names, under `dev`."""
     registry = MlflowRegistry(uri)
-    config = MlflowConfig(tracking_uri=uri, experiment="house", model="house", register=True)
+    config = MlflowConfig(tracking_uri=uri, experiment="house", model="house", register=True, tags={})
     with mlflow_tracking.run(config, "hand-made") as run:
         version = registry.register(run, folder, {})
     registry.set_alias(version, "dev")

@@ -172,7 +172,7 @@ def test_a_registered_version_is_named_in_every_answer(project: Path) -> None:
     store = serving("").tracking_uri
     registry = MlflowRegistry(store, project / "cache")
     with mlflow_tracking.run(
-        MlflowConfig(tracking_uri=store, experiment="house", model="house", register=True), "hand-made"
+        MlflowConfig(tracking_uri=store, experiment="house", model="house", register=True, tags={}), "hand-made"
     ) as run:
         versions = [registry.register(run, write_servable(project / f"v{n}", bias=float(n)), {}) for n in (1, 2)]
     registry.set_alias(versions[1], "dev")

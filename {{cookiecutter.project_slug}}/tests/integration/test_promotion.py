@@ -40,7 +40,7 @@ def project(tmp_path, monkeypatch):
 def register(folder, *, ends_well: bool = True):
     """Register a servable as `train` does, and return its version."""
     tags = {"data.sha256": PROVENANCE["data"], "git.commit": PROVENANCE["commit"], "test/rmse": "5.1"}
-    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True)
+    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True, tags={})
     opened = MlflowRegistry(store())
     with mlflow_tracking.run(config, "hand-made") as run:
         version = opened.register(run, folder, tags)
