@@ -19,7 +19,7 @@ BLOCK = re.compile(
     r"^(?:\*\*`(?P<path>[^`]+)`\*\*\n\n|(?P<background><!-- background -->)\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-PORT = re.compile(r"(?<=PORT=)\d+|(?<=serving\.port=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
+PORT = re.compile(r"(?<=PORT=)\d+|(?<=\.port=)\d+|(?<=--port )\d+|(?<=127\.0\.0\.1:)\d+")
 BOOT_SECONDS = 120
 
 

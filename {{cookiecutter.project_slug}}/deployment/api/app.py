@@ -33,6 +33,7 @@ from .inflating import encoding, inflated
 from .keys import Keys
 from .metrics import Metrics
 from .placement import Pool
+from .promotion import Promotions
 from .refusals import MalformedError
 from .served import Served
 from .watch import Watch
@@ -62,6 +63,8 @@ class Service(FastAPI):
         self.watch = Watch(config, lambda found: Served.load(found, config, dialects), self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
         self.get("/model", responses=docs.errors(docs.REFUSAL, "401", "503"))(model)
+        judged = docs.errors(docs.REFUSAL, "401", "404", "503")
+        self.get("/model/promotion", responses=judged)(Promotions(config).answer)
         self.get("/health/live")(live)
         self.get("/health/ready", responses=docs.errors(docs.REFUSAL, "503"))(ready)
         self.get("/metrics", response_class=PlainTextResponse)(metrics)

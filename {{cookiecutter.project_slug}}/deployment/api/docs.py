@@ -103,7 +103,7 @@ REFUSAL = object_of({"detail": LINE})
 MEANINGS = {
     "400": "The body is not in its format",
     "401": "No API key that is known",
-    "404": "No model of this name or version",
+    "404": "There is no such thing here: no such model or version, or no report of it",
     "408": "The body did not arrive in time",
     "413": "Too many bytes or rows",
     "415": "The body's type or encoding is not read here",

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,8 @@ from loguru import logger
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.inference.references import Resolved
 from {{ cookiecutter.project_slug }}.inference.wire import InputError
+from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import read_metrics
+from {{ cookiecutter.project_slug }}.ports import Version
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from {{ cookiecutter.project_slug }}.schemas.serving import ServingConfig
 
@@ -104,9 +107,18 @@ class Served:
             "reference": self.resolved.reference,
             **self.identity,
             "run_id": version.run_id if version else None,
+            "registered": _registered(version),
+            "metrics": read_metrics(version.tags) if version else {},
             "inference": self.placement.describe(),
-            **{key: contract[key] for key in ("schema_version", "targets", "columns", "provenance")},
+            **{key: contract[key] for key in ("schema_version", "targets", "columns", "missing_tokens", "provenance")},
         }
+
+
+def _registered(version: Version | None) -> str | None:
+    """When the version was made, ISO 8601 in UTC; None where the registry did not say."""
+    if version is None or not version.created:
+        return None
+    return datetime.fromtimestamp(version.created, UTC).isoformat(timespec="seconds")
 
 
 def identity_of(resolved: Resolved, contract: Contract) -> Identity:

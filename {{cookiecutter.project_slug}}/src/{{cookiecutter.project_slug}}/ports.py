@@ -184,6 +184,14 @@ class Registry(Protocol):
         """Keep a file with the run that trained the version."""
         ...
 
+    def attached(self, version: Version, path: str) -> str | None:
+        """The text of a file that `attach` kept, by its folder and name; None where there is none.
+
+        Raises:
+            UnreachableError: the registry does not answer.
+        """
+        ...
+
     def check_target(self, name: str, target: str, kind: str) -> None:
         """Refuse a name that is taken by a model of another target.
 

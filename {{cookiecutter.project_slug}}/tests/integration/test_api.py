@@ -138,8 +138,10 @@ def test_model(client: TestClient, folder: Path) -> None:
         "reference": str(folder),
         **MODEL,
         "run_id": None,
+        "registered": None,
+        "metrics": {},
         "following": None,
-        **{key: contract[key] for key in ("schema_version", "targets", "columns", "provenance")},
+        **{key: contract[key] for key in ("schema_version", "targets", "columns", "missing_tokens", "provenance")},
     }
 
 

@@ -1,8 +1,6 @@
 """`registry`: the versions of the registered model and their lifecycle, as a table or as JSON."""
 
-import math
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..utils.verb import run_verb
@@ -49,7 +47,7 @@ def registry(cfg: "DictConfig") -> dict[str, Any]:
 def _described(version: "Version") -> dict[str, Any]:
     import datetime
 
-    from ..integrations.mlflow_registry import read_history
+    from ..integrations.mlflow_registry import read_history, read_metrics
 
     tags = version.tags
     return {
@@ -58,22 +56,12 @@ def _described(version: "Version") -> dict[str, Any]:
         "lifecycle": tags.get("lifecycle"),
         "registered": datetime.datetime.fromtimestamp(version.created, datetime.UTC).isoformat(timespec="seconds"),
         "run_id": version.run_id,
-        "metrics": _metrics(tags),
+        "metrics": read_metrics(tags),
         "commit": tags.get("git.commit"),
         "data": tags.get("data.sha256"),
         "promotion": {to: tags[f"promotion.{to}"] for to in ("staging", "prod") if f"promotion.{to}" in tags},
         "history": read_history(tags),
     }
-
-
-def _metrics(tags: Mapping[str, str]) -> dict[str, float]:
-    """Metrics on the held-out rows, without what other hands have written under such a name."""
-    found = {}
-    for name, value in tags.items():
-        with suppress(ValueError):
-            if name.startswith("test/") and math.isfinite(float(value)):
-                found[name] = float(value)
-    return found
 
 
 def _row(version: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,8 +2,10 @@
 
 import datetime
 import json
+import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +147,16 @@ class MlflowRegistry:
         with one_line(self._uri):
             self._client.log_artifact(version.run_id, str(path), folder)
 
+    def attached(self, version: Version, path: str) -> str | None:
+        """The text of a file that was kept with the version's run; see `ports.Registry`."""
+        import mlflow
+
+        folder = path.rpartition("/")[0]
+        with one_line(self._uri):
+            if path not in {artifact.path for artifact in self._client.list_artifacts(version.run_id, folder)}:
+                return None
+            return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{path}"))
+
     def _aliases(self, name: str) -> Mapping[str, str]:
         """A model's aliases with their versions' numbers; reading makes no store, as MLflow's client would."""
         database = Path(self._uri.removeprefix(SQLITE))
@@ -196,6 +208,16 @@ def read_history(tags: Mapping[str, str]) -> list[dict[str, Any]]:
     except json.JSONDecodeError:
         return []
     return history if isinstance(history, list) and all(isinstance(move, dict) for move in history) else []
+
+
+def read_metrics(tags: Mapping[str, str]) -> dict[str, float]:
+    """Metrics on the held-out rows, without what other hands have written under such a name."""
+    found = {}
+    for name, value in tags.items():
+        with suppress(ValueError):
+            if name.startswith("test/") and math.isfinite(float(value)):
+                found[name] = float(value)
+    return found
 
 
 def _version(found: Any, aliases: Mapping[str, str]) -> Version:
