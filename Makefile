@@ -41,5 +41,5 @@ bench: setup  ## run every script of benchmarks/, as one Markdown table
 	@for script in $(HEAD) $(filter-out $(HEAD),$(wildcard benchmarks/*.py)); do $(VENV)/bin/python $$script || exit; done
 
 clean:  ## remove what these targets made, the demo excepted
-	rm -rf $(VENV) .bake-venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bake-venv .triton .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

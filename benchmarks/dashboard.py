@@ -52,7 +52,7 @@ def floor() -> Iterator[str]:
     """A server of a page that is nothing but a button; its address."""
 
     class Page(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()

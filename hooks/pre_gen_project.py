@@ -37,14 +37,14 @@ EMAIL = re.compile(rf"{LOCAL}(?:\.{LOCAL})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
 
 # Import and distribution names of the project's dependencies and of what they import themselves.
 DEPENDENCIES = """
-    aiobotocore aiofiles aiohappyeyeballs aiohttp aiohttp_retry aioitertools aiosignal alembic altair amqp annotated_doc
-    annotated_types antlr4 anyio appdirs arrow asyncssh atpublic attr attrs backoff bidict billiard blinker botocore
-    brotli cachetools celery certifi cffi charset_normalizer click click_didyoumean click_plugins click_repl cloudpickle
-    colorama configobj coverage cryptography cycler databricks dateutil dictdiffer diskcache distro docker docutils
-    dotenv dpath dulwich dvc dvc_data dvc_http dvc_objects dvc_render dvc_s3 dvc_studio_client dvc_task engineio
-    entrypoints fastapi filelock flask flatten_dict flufl flufl_lock frozenlist fsspec functorch funcy gevent
-    geventhttpclient git gitdb gitpython google grandalf graphene graphql greenlet grimp grpc grpcio gto gunicorn h11
-    harfile hatchling httpcore httptools httpx httpx2 hydra hydra_core hypothesis hypothesis_graphql
+    aiobotocore aiofiles aiohappyeyeballs aiohttp aiohttp_retry aioitertools aiosignal alembic altair amqp
+    annotated_doc annotated_types antlr4 anyio appdirs arrow asyncssh atpublic attr attrs backoff bidict billiard
+    blinker botocore brotli cachetools celery certifi cffi charset_normalizer click click_didyoumean click_plugins
+    click_repl cloudpickle colorama configobj coverage cryptography cycler databricks dateutil dictdiffer diskcache
+    distro docker docutils dotenv dpath dulwich dvc dvc_data dvc_http dvc_objects dvc_render dvc_s3 dvc_studio_client
+    dvc_task engineio entrypoints fastapi filelock flask flatten_dict flufl flufl_lock frozenlist fsspec functorch
+    funcy gevent geventhttpclient git gitdb gitpython google grandalf graphene graphql greenlet grimp grpc grpcio gto
+    gunicorn h11 harfile hatchling httpcore httptools httpx httpx2 hydra hydra_core hypothesis hypothesis_graphql
     hypothesis_jsonschema idna ifaddr import_linter importlinter iniconfig ipykernel iterative_telemetry itsdangerous
     jinja2 jmespath joblib jsonschema jsonschema_rs jsonschema_specifications junit_xml jupyter jupyter_client
     jupyter_core kiwisolver kombu lightgbm lightning lightning_fabric lightning_utilities loguru mako markdown2

@@ -32,6 +32,10 @@ IDENTITY = {
 }
 
 
+# What all bakes share, so that each is installed once.
+SHARED = {"TRITON_LOCAL": str(ROOT / ".triton")}
+
+
 def clean_env(**extra: str) -> dict[str, str]:
     """The caller's environment without leftovers, with an identity for git and uv as the last entry of PATH."""
     kept = {
@@ -40,7 +44,7 @@ def clean_env(**extra: str) -> dict[str, str]:
         if name not in LEFTOVERS and not name.startswith(("PYTEST_", "MLFLOW_"))
     }
     path = os.pathsep.join([kept.get("PATH", os.defpath), str(Path(find_uv_bin()).parent)])
-    return IDENTITY | kept | {"PATH": path} | extra
+    return IDENTITY | SHARED | kept | {"PATH": path} | extra
 
 
 def output(*command: str, cwd: Path, **extra: str) -> str:

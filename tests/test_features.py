@@ -14,7 +14,8 @@ from options import COMBINATIONS, EVERYTHING, NOTHING, PAIRWISE, Answers
 
 MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
-WORDS = re.compile(r"dvc|triton|dashboard|streamlit|nicegui|playwright|rclone", re.IGNORECASE)
+WORDS = re.compile(r"(?i:dvc|dashboard|streamlit|nicegui|playwright|rclone)|triton(?!client)|TRITON")
+"""Of Triton only the feature: its name and its client belong to the protocol under /v2, too."""
 MAY_NAME_THEM = {"TEMPLATE_GUIDE.md", ".template.json"}
 """The guide describes the whole design, and the record holds the answers."""
 

@@ -124,7 +124,7 @@ class Service(FastAPI):
         """Whether a model is loaded and this server is to stay."""
         if self.state.draining:
             raise RefusedRequestError(503, "this server is about to end: ask another one", "unready")
-        assert self.served
+        _ = self.served  # raises where there is none
 
     @property
     def served(self) -> Served:

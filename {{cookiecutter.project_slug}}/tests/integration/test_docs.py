@@ -77,6 +77,7 @@ def test_serving(project, tmp_path):
     left_out = shutil.ignore_patterns("mlflow.db*", "mlruns", "outputs", "__pycache__")
     shutil.copytree(project, folder, symlinks=True, ignore=left_out)
     printed = follow(folder, "serving.md")
+    assert "tritonclient: (2, 1)" in printed
     assert '"model":{"name":"' + PACKAGE + '","version":"1","alias":"dev"}' in printed
     assert '"following":{"registry":"answers","from":"registry","trouble":null,"refused":null}' in printed
     assert '"needs_review":true' in printed

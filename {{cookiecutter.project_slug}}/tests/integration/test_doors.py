@@ -120,3 +120,45 @@ def test_http(train_awkward: Train, heldout: pd.DataFrame, model: str, target: s
         got.append(prediction | {f"{target}_probabilities_{label}": p for label, p in probabilities.items()})
     want, deviation = wanted(case)
     assert_agree(pd.DataFrame(got)[list(want.columns)], want, deviation)
+
+
+@every_model
+def test_open_inference(train_awkward: Train, heldout: pd.DataFrame, model: str, target: str) -> None:
+    """Tensors as Triton's client packs and unpacks them."""
+    from fastapi.testclient import TestClient
+    from tritonclient.http import InferenceServerClient, InferInput
+
+    from deployment.api.app import create_app
+
+    case = train_awkward(model, target)
+    engine, inputs = Engine(case.servable.folder), []
+    for name, array in engine.encode(heldout).items():
+        tensor = InferInput(name, list(array.shape), "BYTES" if array.dtype == object else "FP64")
+        inputs.append(tensor.set_data_from_numpy(array))
+    body, length = InferenceServerClient.generate_request_body(inputs)
+    header = "Inference-Header-Content-Length"
+    with TestClient(create_app(serving(case.servable.folder))) as client:
+        path = f"/v2/models/{engine.contract.name}/infer"
+        answer = client.post(path, content=body, headers={header: str(length)})
+    assert answer.status_code == 200, answer.text[:500]
+    result = InferenceServerClient.parse_response_body(answer.content, header_length=int(answer.headers[header]))
+    outputs = {tensor["name"]: result.as_numpy(tensor["name"]) for tensor in result.get_response()["outputs"]}
+    for name, array in outputs.items():
+        if array.dtype == object:
+            outputs[name] = np.array([[label.decode() for label in row] for row in array], object)
+    assert_agree(as_frame(outputs, case.fitted.target.classes), *wanted(case))
+
+
+@every_model
+def test_invocations(train_awkward: Train, heldout: pd.DataFrame, model: str, target: str) -> None:
+    from fastapi.testclient import TestClient
+
+    from deployment.api.app import create_app
+
+    case = train_awkward(model, target)
+    rows = records(heldout)
+    table = {"columns": list(rows[0]), "data": [list(row.values()) for row in rows]}
+    with TestClient(create_app(serving(case.servable.folder))) as client:
+        answer = client.post("/invocations", json={"dataframe_split": table})
+    assert answer.status_code == 200, answer.text[:500]
+    assert_agree(pd.DataFrame(answer.json()["predictions"]), *wanted(case))

@@ -32,7 +32,10 @@ PATIENCE = 120
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """A committed project, with a small model in place of the network, whose first run was killed while it trained."""
+    """A committed project, with a small model in place of the network, whose first run was killed while it trained.
+
+    With what that run printed, and what a second one was told meanwhile.
+    """
     folder = as_made(copy_of_the_project(tmp_path_factory.mktemp("dvc") / "project"))
     experiment = folder / "config/experiment/diabetes.yaml"
     experiment.write_text(experiment.read_text().replace("override /model: mlp", "override /model: linear"))
@@ -49,10 +52,12 @@ def killed(tmp_path_factory):
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
             time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGSTOP)  # it does not end while the second is told
+        second = dvc(folder, "repro")
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    return folder, log.read_text(encoding="utf-8")
+    return folder, log.read_text(encoding="utf-8"), second
 
 
 def training(folder: Path) -> bool:
@@ -68,7 +73,7 @@ def training(folder: Path) -> bool:
 @pytest.fixture(scope="module")
 def followed(killed):
     """The project after the page, and what was printed."""
-    folder, _ = killed
+    folder, _, _ = killed
     with pytest.MonkeyPatch.context() as patch:
         for name, value in activated().items():
             patch.setenv(name, value)
@@ -104,15 +109,23 @@ def add_to_experiment(folder: Path, text: str) -> None:
 
 def test_a_stage_runs_when_it_is_out_of_date_and_only_then(killed, followed):
     folder, printed = followed
+    _, before, _ = killed
     by_experiment = {
         name: [stage.partition("@")[0] for stage in ran(printed) if stage.endswith(f"@{name}")] for name in MODELS
     }
-    assert ran(killed[1]) == ["compose@diabetes", "fetch@diabetes", "prepare@diabetes", "train@diabetes"]
+    assert ran(before) == ["compose@diabetes", "fetch@diabetes", "prepare@diabetes", "train@diabetes"]
     assert by_experiment == {
         "diabetes": ["train", "evaluate", "compose", "compose"],  # what was killed; the new table's files; the trial's
         "wine": ["compose", "fetch", "prepare", "train", "evaluate", "compose", "train", "evaluate"],  # and the trial
     }
     assert ran(said(folder, "repro")) == []
+
+
+def test_a_second_run_at_the_same_time_is_refused(killed):
+    _, _, second = killed
+    assert second.returncode != 0
+    assert ran(second.stdout) == []
+    assert "is busy, it is being blocked by:" in second.stderr
 
 
 def test_git_holds_the_lock_the_metrics_and_the_configuration_alone(project):

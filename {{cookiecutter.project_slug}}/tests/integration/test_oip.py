@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,9 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from deployment.api.app import create_app
 from deployment.api.dialects.oip_answers import packed
 from deployment.api.dialects.oip_bytes import texts
-from tests.project import make_project
+from tests.project import make_project, store
 from tests.servables import CITY, CLASSES, COLUMNS, ROWS, expected, serving, write_servable
-from tests.servers import Server, running
+from tests.servers import PATIENCE, Server, register, running
 
 INPUTS = [column for column in COLUMNS if column.role != "key"]
 INFER = "/v2/models/house/infer"
@@ -79,7 +80,7 @@ def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture
-def triton(server: Server) -> Iterator[Any]:
+def theirs(server: Server) -> Iterator[Any]:
     from tritonclient.http import InferenceServerClient
 
     with InferenceServerClient(f"127.0.0.1:{server.port}") as client:
@@ -97,19 +98,19 @@ def given_inputs(arrays: dict[str, np.ndarray], binary: bool) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_what_tritonclient_asks_of_a_server(triton: Any) -> None:
+def test_what_tritonclient_asks_of_a_server(theirs: Any) -> None:
     from tritonclient.utils import InferenceServerException
 
-    assert triton.is_server_live()
-    assert triton.is_server_ready()
-    assert triton.is_model_ready("house")
-    assert triton.is_model_ready("house", "1")
-    assert not triton.is_model_ready("barn")
-    assert not triton.is_model_ready("house", "2")
-    assert set(triton.get_server_metadata()) == {"name", "version", "extensions"}
-    assert triton.get_server_metadata()["extensions"] == ["binary_tensor_data", "model_configuration"]
+    assert theirs.is_server_live()
+    assert theirs.is_server_ready()
+    assert theirs.is_model_ready("house")
+    assert theirs.is_model_ready("house", "1")
+    assert not theirs.is_model_ready("barn")
+    assert not theirs.is_model_ready("house", "2")
+    assert set(theirs.get_server_metadata()) == {"name", "version", "extensions"}
+    assert theirs.get_server_metadata()["extensions"] == ["binary_tensor_data", "model_configuration"]
     types = {column.name: "BYTES" if column.kind == "category" else "FP64" for column in INPUTS}
-    assert triton.get_model_metadata("house", "1") == {
+    assert theirs.get_model_metadata("house", "1") == {
         "name": "house",
         "versions": ["1"],
         "platform": "onnxruntime_onnx",
@@ -118,12 +119,12 @@ def test_what_tritonclient_asks_of_a_server(triton: Any) -> None:
         ],
         "outputs": [{"name": "price_prediction", "datatype": "FP32", "shape": [-1, 1]}],
     }
-    config = triton.get_model_config("house")
+    config = theirs.get_model_config("house")
     assert [(given["name"], given["dims"]) for given in config["input"]] == [(c.name, [c.width]) for c in INPUTS]
     assert {given["data_type"] for given in config["input"]} == {"TYPE_FP64", "TYPE_STRING"}
     assert config["max_batch_size"] == 10_000
     with pytest.raises(InferenceServerException) as caught:
-        triton.get_model_metadata("barn")
+        theirs.get_model_metadata("barn")
     assert str(caught.value) == "[404] unknown model 'barn': this server answers for 'house'"
 
 
@@ -132,7 +133,7 @@ def test_what_tritonclient_asks_of_a_server(triton: Any) -> None:
 @pytest.mark.parametrize("binary_out", [True, False, None])
 @pytest.mark.parametrize("compression", [None, "gzip", "deflate"])
 def test_what_tritonclient_infers(
-    triton: Any, folder: Path, binary_in: bool, binary_out: bool | None, compression: str | None
+    theirs: Any, folder: Path, binary_in: bool, binary_out: bool | None, compression: str | None
 ) -> None:
     from tritonclient.http import InferRequestedOutput
 
@@ -140,7 +141,7 @@ def test_what_tritonclient_infers(
     for count in (1, len(ROWS), 1_000):
         rows = (ROWS * 200)[:count]
         arrays = tensors(folder, rows)
-        result = triton.infer(
+        result = theirs.infer(
             "house",
             given_inputs(arrays, binary_in),
             outputs=wanted,
@@ -156,19 +157,50 @@ def test_what_tritonclient_infers(
 
 
 @pytest.mark.slow
-def test_what_tritonclient_is_refused(triton: Any, folder: Path) -> None:
+def test_what_tritonclient_is_refused(theirs: Any, folder: Path) -> None:
     from tritonclient.utils import InferenceServerException
 
     arrays = tensors(folder, ROWS)
     arrays["age"][3, 0] = np.inf
     with pytest.raises(InferenceServerException) as caught:
-        triton.infer("house", given_inputs(arrays, binary=True))
+        theirs.infer("house", given_inputs(arrays, binary=True))
     assert str(caught.value) == "[400] column 'age' must be a finite number, row 3 holds inf"
     arrays["age"][3, 0] = np.nan
     for binary in (True, False):
         with pytest.raises(InferenceServerException) as caught:
-            triton.infer("house", given_inputs(arrays, binary))
+            theirs.infer("house", given_inputs(arrays, binary))
         assert str(caught.value) == "[400] column 'age' may not be missing, row 3"
+
+
+@pytest.mark.slow
+def test_an_answer_is_of_the_version_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the alias moves under the requests."""
+    monkeypatch.chdir(make_project(tmp_path))
+    folders = [write_servable(tmp_path / f"v{number}", bias=float(number)) for number in (1, 2)]
+    body = json.dumps({"inputs": as_json(tensors(folders[0], ROWS))})
+    values = {str(number): expected(ROWS, bias=float(number))["price_prediction"][:, 0] for number in (1, 2)}
+    register(store(), folders[0])
+    with TestClient(create_app(serving("models:/house@dev", poll_seconds=0.02))) as client:
+        seen = []
+        deadline = time.monotonic() + PATIENCE
+        while seen[-50:].count("2") < 50:
+            assert time.monotonic() < deadline, set(seen)
+            response = client.post(INFER, content=body)
+            answer = response.json()
+            seen.append(answer["model_version"])
+            assert response.headers["x-model-version"] == seen[-1]
+            np.testing.assert_allclose(answer["outputs"][0]["data"], values[seen[-1]], rtol=1e-5)
+            if len(seen) == 5:
+                register(store(), folders[1])
+        assert set(seen) == {"1", "2"}
+        assert client.get("/v2/models/house").json()["versions"] == ["2"]
+        assert ask(client, body.encode(), "/v2/models/house/versions/1/infer") == (
+            404, {"error": "model 'house' has no version '1' here: it serves 2"},
+        )  # fmt: skip
+        records = [{name: cell for name, cell in row.items() if name != "id"} for row in ROWS]
+        flat = client.post("/invocations", json={"instances": records})
+        assert flat.headers["x-model-version"] == "2"
+        assert [row["price_prediction"] for row in flat.json()["predictions"]] == pytest.approx(values["2"], rel=1e-5)
 
 
 def test_labels_and_probabilities(tmp_path: Path) -> None:
