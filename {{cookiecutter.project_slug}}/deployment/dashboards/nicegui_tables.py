@@ -40,6 +40,7 @@ class ScoreTab:
                     label=f"Table, up to {limit} MB", auto_upload=True, max_file_size=limit * MEGABYTE,
                     on_upload=self._taken, on_rejected=self._too_large,
                 ).props('accept=".csv,.parquet,.pq" flat bordered').classes("w-full max-w-xl")  # fmt: skip
+                self._named()
                 self._progress = Progress()
                 self._button = ui.button("Score", on_click=self._score).props("no-caps unelevated")
                 self._button.set_enabled(self._session.upload is not None)
@@ -52,7 +53,13 @@ class ScoreTab:
         self._session.keep(event.file.name, await event.file.read())
         self._trouble = None
         self._button.enable()
+        self._named.refresh()
         self._result.refresh()
+
+    @ui.refreshable_method
+    def _named(self) -> None:
+        if self._session.upload is not None:
+            note(facts.uploaded(self._session.upload[1]))
 
     def _too_large(self) -> None:
         self._trouble = f"the file has more than {self._session.settings.upload_mb} MB: make predict scores large files"
@@ -74,8 +81,6 @@ class ScoreTab:
         if self._trouble:
             banner(self._trouble, "negative")
         scored, upload = self._session.scored, self._session.upload
-        if upload is not None:
-            note(facts.uploaded(upload[1]))
         if scored is None or upload is None:
             return
         shown, suffix, stem = self._session.settings.preview_rows, upload[0].suffix, Path(upload[1]).stem

@@ -8,7 +8,7 @@ import streamlit as st
 _READ_AS_MARKDOWN = re.compile(
     r"[\\`\[\]<>~]"  # code, links, colours, HTML, strikethrough
     r"|(?<=\S)\*|\*(?=\S)|(?<!\w)_|_(?!\w)"  # emphasis, which stands at words
-    r"|\$(?=.*\$)|(?<=\$)\$|:(?=\w)|&(?=#?\w+;)"  # formulas, which come in pairs; icons; entities
+    r"|\$(?=.*\$)|(?<=\$)\$|:(?=[\w/])|&(?=#?\w+;)"  # formulas, which come in pairs; icons and addresses; entities
     r"|^[#+=-]|(?<=^\d)[.)]"  # headings and lists
 )
 """No more than that: a label is also what screen readers say, and they say the backslashes too."""

@@ -4,6 +4,9 @@ import io
 import os
 import re
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from tests.dashboards import (
     page_object,
     write_biting_servable,
 )
-from tests.project import make_project
+from tests.project import ROOT, environment_of, make_project
 from tests.servables import CITY, ROWS, expected
 from tests.servers import Server, register
 
@@ -82,7 +85,7 @@ class World:
             running.process.wait()
 
 
-ODD = "<b>größte</b> **Abweichung** _0.1_ $a$ `b` [c](http://d) :red[e] ~~f~~ &amp; 1. # g"
+ODD = "<b>größte</b> **Abweichung** _0.1_ $a$ `b` [c](http://d) :red[e] ~~f~~ &amp; 1. # g http://h:1/i"
 REPORT = """{"model": "house", "version": "%s", "to": "%s", "incumbent": null, "by": "CI (woodpecker)",
 "at": "2026-01-02T03:04:05+00:00", "passed": true, "gates": [
 {"gate": "parity", "verdict": "passed", "reason": "ODD", "figures": {}},
@@ -318,3 +321,29 @@ def test_a_swap_is_shown(pages: Any, world: World) -> None:
     pages.press("Predict")
     shows(pages, price(age=30.5) + 3)
     assert re.search("Answered by prod, version 2", pages.page.locator("body").inner_text())
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("dashboard.ui=absent", "error: config: dashboard.ui: there is no deployment/dashboards/absent.py"),
+        ("dashboard.prot=1", "error: there is no key 'dashboard.prot' to override; did you mean dashboard.port?"),
+        ("dashboard.api=here", "error: config: dashboard.api: 'here' is no address of a service"),
+        (
+            "dashboard.port=TAKEN",
+            "error: cannot listen on 127.0.0.1:TAKEN (Address already in use): set dashboard.host",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path: Path, override: str, said: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+        command = [sys.executable, "-m", "deployment.dashboards", override.replace("TAKEN", port)]
+        project, environment = make_project(tmp_path / "project"), environment_of(PYTHONPATH=path)
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(said.replace("TAKEN", port))
+    assert done.returncode == 1
