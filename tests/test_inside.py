@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from baking import Bake, commit
+from options import EVERYTHING, Answers
 
 MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
@@ -39,11 +40,14 @@ def test_hooks_pass_before_a_commit(project: Bake, bake_environment: Path, strea
 @pytest.mark.slow
 @pytest.mark.parametrize("python", ["3.12", "3.13"])
 def test_types_of_the_other_pythons(bake: MakeBake, bake_environment: Path, stream: Stream, python: str) -> None:
-    stream(bake(python_version=python), "make", "types", f"VENV={bake_environment}")
+    stream(bake(python_version=python, **EVERYTHING[0]), "make", "types", f"VENV={bake_environment}")
 
 
 @pytest.mark.slow
-def test_style_of_awkward_answers(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
+@pytest.mark.parametrize("slug", ["a", "zz_a_rather_long_name_for_a_package_of_predictions"])
+@pytest.mark.parametrize("answers", EVERYTHING, ids=["streamlit", "nicegui"])
+def test_style_of_awkward_answers(
+    bake: MakeBake, bake_environment: Path, stream: Stream, slug: str, answers: Answers
+) -> None:
     """A short and a long slug sort imports and break lines in their own way."""
-    for slug in ["a", "zz_a_rather_long_name_for_a_package_of_predictions"]:
-        stream(bake(project_slug=slug), "make", "style", f"VENV={bake_environment}")
+    stream(bake(project_slug=slug, **answers), "make", "style", f"VENV={bake_environment}")

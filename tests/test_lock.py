@@ -34,7 +34,7 @@ def test_resolves(bake: MakeBake, python: str, platform: str, answers: Answers) 
 @pytest.mark.parametrize("python", PYTHONS)
 def test_source_is_valid_for(bake: MakeBake, bake_environment: Path, python: str) -> None:
     """Ruff reports syntax and names that the chosen Python does not have."""
-    project = bake(project_slug="valid", python_version=python)
+    project = bake(project_slug="valid", python_version=python, **EVERYTHING[0])
     ruff = str(bake_environment / "bin" / "ruff")
     target = f"py{python.replace('.', '')}"
     project.run(ruff, "check", "--target-version", target, "--select", "E9,F", ".")
