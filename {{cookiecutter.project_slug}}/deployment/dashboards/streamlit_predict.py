@@ -22,11 +22,12 @@ def draw(session: Session) -> None:
     with left, st.form("form", border=True):
         st.subheader("Inputs", anchor=False)
         _problem(session, None)
-        columns = st.columns(2)
-        for position, field in enumerate(session.form):
-            with columns[position % 2]:
-                _widget(field)
-                _problem(session, field.name)
+        fields = session.form
+        for row in range(0, len(fields), 2):  # where it is narrow, the contract's order stays
+            for place, field in zip(st.columns(2), fields[row : row + 2], strict=False):
+                with place:
+                    _widget(field)
+                    _problem(session, field.name)
         with st.container(horizontal=True):
             st.form_submit_button("Predict", type="primary", on_click=_predict, args=(session,))
             st.form_submit_button("Typical values", on_click=_reset)
