@@ -67,6 +67,12 @@ def test_a_tag_needs_a_value():
         validate(TrainConfig, compose("train", ["+mlflow.tags={ticket: ''}"]))
 
 
+def test_a_generated_path_is_not_empty():
+    """An empty one would stand for the whole project, whose changes then would not count."""
+    with pytest.raises(UserError, match=r"^config: generated\.0: String should have at least 1 character"):
+        validate(TrainConfig, compose("train", ["generated=['']"]))
+
+
 def test_the_other_verbs_compose():
     assert validate(CrossValidationConfig, compose("cv", [])).trainer.checkpoints is None
     assert validate(PredictConfig, compose("predict", ["input=a.csv", "output=b.csv"])).rows == 10_000

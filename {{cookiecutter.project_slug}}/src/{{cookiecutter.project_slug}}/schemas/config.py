@@ -101,7 +101,7 @@ class TrainConfig(Group):
     threads: int = Field(ge=1)
     progress: bool
     keep: str | None
-    generated: tuple[str, ...]
+    generated: tuple[Annotated[str, Field(min_length=1)], ...]
     features: FeaturesConfig
     model: Component
     trainer: TrainerConfig
