@@ -30,7 +30,7 @@ from {{ cookiecutter.project_slug }}.utils.instantiate import build
 from deployment.triton.local import __main__ as local
 from deployment.triton.local import environment
 from tests.candidates import case, write_candidate
-from tests.project import PACKAGE, composed, make_project
+from tests.project import PACKAGE, check_cleared, composed, make_project
 from tests.servables import CITY, CLASSES, write_servable
 from tests.tritons import placement, settings
 
@@ -241,10 +241,24 @@ def test_mistakes(
     assert not (tmp_path / "models/house").exists()
 
 
+@pytest.mark.parametrize("name", ["TRITON_SERVER", "TRITON_CONTROL_KEY"])
+def test_no_test_meets_a_server_of_the_machine(name: str) -> None:
+    """It would load the models of tests."""
+    check_cleared(name)
+
+
 def places(monkeypatch: pytest.MonkeyPatch, folder: Path, *overrides: str) -> Any:
     monkeypatch.chdir(make_project(folder))
     config = validate(PromoteConfig, composed("promote", "version=1", "to=prod", *overrides))
     return config.promotion.prod.gates["deployable"]["places"]
+
+
+def test_the_gates_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_project(tmp_path))
+    own = f"+promotion.staging.gates.mine._target_={PACKAGE}.promotion.gates.ContractGate"
+    promotion = validate(PromoteConfig, composed("promote", "version=1", "to=prod", own)).promotion
+    assert list(promotion.prod.gates) == ["contract", "parity", "quality", "provenance", "deployable"]
+    assert list(promotion.staging.gates) == [*promotion.prod.gates, "mine"]
 
 
 def test_the_gates_have_triton_among_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
