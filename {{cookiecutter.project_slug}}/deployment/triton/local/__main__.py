@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.utils.verb import one_line
 
 from .environment import home, install
 
@@ -15,17 +16,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deployment.triton.local", description=__doc__)
     parser.add_argument("--install", action="store_true", help="install alone, and start nothing")
     parser.add_argument("--repository", type=Path, default="outputs/triton", help="the model repository")
-    parser.add_argument("--http", default="127.0.0.1:8000", metavar="HOST:PORT", help="of the HTTP door")
-    parser.add_argument("--grpc", default="127.0.0.1:8001", metavar="HOST:PORT", help="of the gRPC door")
+    parser.add_argument("--http", type=_address, default="127.0.0.1:8000", metavar="HOST:PORT", help="of the HTTP door")
+    parser.add_argument("--grpc", type=_address, default="127.0.0.1:8001", metavar="HOST:PORT", help="of the gRPC door")
     arguments = parser.parse_args()
     try:
         installed = install(home())
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    if not arguments.install:
         arguments.repository.mkdir(parents=True, exist_ok=True)
+    except (UserError, OSError) as error:
+        sys.exit(f"error: {one_line(error)}")
+    if not arguments.install:
         command = installed.command(arguments.repository, arguments.http, arguments.grpc)
         os.execve(command[0], command, installed.environment())
+
+
+def _address(text: str) -> str:
+    """The server itself takes a bare port for all of the machine's addresses, and another for one beyond 65535."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"give HOST:PORT, not {text!r}")
+    return text
 
 
 if __name__ == "__main__":
