@@ -97,6 +97,15 @@ def test_static_checks(bake: MakeBake, bake_environment: Path, stream: Stream, t
 
 
 @pytest.mark.slow
+def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
+    """What reads the configuration, and what runs the gates that it lists."""
+    project = bake(**EVERYTHING[0])
+    stream(project, "make", "test-fast", f"VENV={bake_environment}")
+    python = str(bake_environment / "bin" / "python")
+    stream(project, python, "-m", "pytest", "tests/integration/test_promotion.py", PYTHONPATH="src")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRWISE)
 def test_tests_of_the_features(
     bake: MakeBake, bake_environment: Path, stream: Stream, expected_files: Callable[..., set[str]], name: str
