@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
 
 from deployment.triton.local import environment
+from deployment.triton.local.__main__ import check_free, main
 from tests.candidates import case, write_candidate
 from tests.project import PACKAGE, composed, make_project
 from tests.servables import CITY, CLASSES, write_servable
@@ -298,6 +300,30 @@ def test_a_local_server_that_cannot_be_installed(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(environment.platform, "machine", lambda: "arm64")
     with pytest.raises(UserError, match=r"runs on Linux on x86-64 alone: use the release image$"):
         environment.install(tmp_path / "local")
+
+
+@pytest.mark.parametrize("address", ["8000", ":8000", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:0", "127.0.0.1:65536"])
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(UserError, match=r"^--http: .+ is no address: write it as 127\.0\.0\.1:8000$"):
+        check_free("--http", address)
+
+
+def test_a_door_that_is_taken_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(environment.VARIABLE, str(tmp_path / "local"))
+    with socket.socket() as taken, socket.socket() as free:
+        for door in (taken, free):
+            door.bind(("127.0.0.1", 0))
+        taken.listen()
+        free_port, address = free.getsockname()[1], f"127.0.0.1:{taken.getsockname()[1]}"
+        free.close()
+        repository = tmp_path / "models"
+        arguments = ["--repository", str(repository), "--http", f"127.0.0.1:{free_port}", "--grpc", address]
+        monkeypatch.setattr(sys, "argv", ["local", *arguments])
+        with pytest.raises(
+            SystemExit, match=rf"^error: cannot listen on {address} \(Address already in use\): set --grpc$"
+        ):
+            main()
+    assert list(tmp_path.iterdir()) == []  # nothing was installed or made
 
 
 def test_a_folder_for_several_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
