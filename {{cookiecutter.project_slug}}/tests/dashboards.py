@@ -18,10 +18,13 @@ from typing import Any
 import pytest
 import uvicorn
 from omegaconf import OmegaConf
+from onnx import TensorProto, helper
 
 from {{ cookiecutter.project_slug }}.inference.references import Resolved
 from {{ cookiecutter.project_slug }}.ports import Version
+from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
+from {{ cookiecutter.project_slug }}.utils.files import sha256
 
 from deployment.api.app import Service, create_app
 from deployment.api.served import Served
@@ -45,6 +48,36 @@ def write_biting_servable(folder: Path, **changed: Any) -> Path:
         if column["name"] == CITY:
             column["categories"].append(HTML)
     (folder / "contract.json").write_text(json.dumps(contract), encoding="utf-8")
+    return folder
+
+
+def write_turned_servable(folder: Path) -> Path:
+    """Another experiment's servable, whose columns bear the names of COLUMNS and are of other kinds; it predicts 2."""
+    folder.mkdir()
+    kinds = {"age": "category", CITY: "number", "is.new": "category", "rooms per house": "boolean", "seen at": "number"}
+    typical: dict[str, float | str] = {"category": "b", "number": 2.0, "boolean": 1.0}
+    types = {"category": TensorProto.STRING, "number": TensorProto.DOUBLE, "boolean": TensorProto.DOUBLE}
+    graph = helper.make_graph(
+        [helper.make_node("Cast", [CITY], ["price_prediction"], to=TensorProto.FLOAT)],
+        "turned",
+        [helper.make_tensor_value_info(name, types[kind], ["N", 1]) for name, kind in kinds.items()],
+        [helper.make_tensor_value_info("price_prediction", TensorProto.FLOAT, ["N", 1])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    golden = {
+        "inputs": {name: [typical[kind]] for name, kind in kinds.items()},
+        "outputs": {"price_prediction": [[2.0]]},
+    }
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    (folder / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    contract = {
+        "name": "turned",
+        "columns": [{"name": name, "kind": kind, "typical": typical[kind]} for name, kind in kinds.items()],
+        "targets": [{"name": "price", "kind": "regression", "unit": "k$", "deviation": 20.0}],
+        "digests": {path.name: sha256(path) for path in folder.iterdir()},
+    }
+    text = Contract.model_validate_json(json.dumps(contract)).to_json()
+    (folder / "contract.json").write_text(text, encoding="utf-8")
     return folder
 
 

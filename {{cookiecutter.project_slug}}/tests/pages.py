@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -106,7 +106,8 @@ def in_background(folder: Path, text: str, ports: list[int]) -> Iterator[None]:
             time.sleep(0.2)
         yield
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has ended by itself, which another line says
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
 
 

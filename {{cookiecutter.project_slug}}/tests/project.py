@@ -36,6 +36,12 @@ def run_verb(folder: Path, verb: str, *overrides: str, **environment: str) -> su
 
 
 def environment_of(**more: str) -> dict[str, str]:
-    """This process's environment, with the package on the path and no store but the project's own."""
-    kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    return kept | {"PYTHONPATH": str(ROOT / "src")} | more
+    """This process's environment, which `conftest` has cleared, with the package on the path."""
+    return os.environ | {"PYTHONPATH": str(ROOT / "src")} | more
+
+
+def check_cleared(name: str) -> None:
+    """A variable that is set when the tests begin is none of theirs."""
+    code = f"import os, tests.conftest; assert {name!r} not in os.environ"
+    environment = environment_of(PYTHONPATH=f"{ROOT / 'src'}{os.pathsep}{ROOT}", **{name: "http://127.0.0.1:9"})
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True)

@@ -63,9 +63,13 @@ class Triton:
         """What the verb talks to."""
         return Server(self.http, PATIENCE)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill it, and the processes that hold its models."""
         os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill it, if nobody has, and wait until it is gone."""
+        self.kill()
         self._process.wait()
 
 

@@ -35,7 +35,7 @@ from .keys import Keys
 from .metrics import Metrics
 from .placement import Pool
 from .promotion import Promotions
-from .refusals import MalformedError
+from .refusals import MalformedError, too_many
 from .served import Served
 from .watch import Watch
 
@@ -60,7 +60,8 @@ class Service(FastAPI):
         self.metrics = Metrics(lambda: admission.in_flight)
         self.pool = Pool(config.pool_threads)
         self.state.served, self.state.draining = None, False
-        self.dialects = dialects = (Predict(), OpenInference(config.max_rows), Invocations())
+        rows = config.max_rows
+        self.dialects = dialects = (Predict(rows), OpenInference(rows), Invocations(rows))
         self.watch = Watch(config, lambda found: Served.load(found, config, dialects), self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
         own = partial(self.get, tags=docs.TAG)
@@ -143,8 +144,7 @@ class Service(FastAPI):
 
     def _allowed(self, rows: Asked) -> Asked:
         if rows.count > self.config.max_rows:
-            detail = f"the request has {rows.count} rows, {self.config.max_rows} are allowed: send fewer at a time"
-            raise RefusedRequestError(413, detail, "rows")
+            raise too_many(rows.count, self.config.max_rows)
         return rows
 
     def _swap(self, served: Served) -> None:

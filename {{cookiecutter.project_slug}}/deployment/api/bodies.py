@@ -34,17 +34,18 @@ class Bodies:
     Args:
         contract: names and kinds of the columns. In the models below a column is the field `c<position>`, with its name
             as the alias, so that any name will do.
+        max_rows: of a request; a record takes many times the memory of its JSON, so more are not even begun.
     """
 
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, max_rows: int) -> None:
         self._fields = {f"c{position}": column for position, column in enumerate(contract.columns)}
         self._inputs = [(field, column) for field, column in self._fields.items() if column.role != "key"]
         self._keys = [(field, column) for field, column in self._fields.items() if column.role == "key"]
         self._by_name = {column.name: column for column in contract.columns}
         self.record = self._model("Record", cells.cell_type)
-        self.table = self._model("Columns", lambda column: _many(cells.cell_type(column)))
+        self.table = self._model("Columns", lambda column: _rows(cells.cell_type(column), max_rows))
         fields: dict[str, Any] = {
-            "records": (_many(self.record), Field(default=None)),
+            "records": (_rows(self.record, max_rows), Field(default=None)),
             "columns": (self.table, Field(default=None)),
         }
         self._body: type[Any] = create_model("Body", __base__=Strict, **fields)
@@ -55,6 +56,7 @@ class Bodies:
         Raises:
             MalformedError: it is not JSON.
             InputError: it does not fit the contract.
+            RefusedRequestError: it has too many rows.
         """
         try:
             body = self._body.model_validate_json(raw)
@@ -109,8 +111,8 @@ class Bodies:
         return counts.get(first, 0)
 
 
-def _many(one: Any) -> Any:
-    return Annotated[list[one], FailFast()]
+def _rows(one: Any, most: int) -> Any:
+    return Annotated[list[one], FailFast(), Field(max_length=most)]
 
 
 def _wide(values: list[Any], column: Column) -> list[list[Any]]:

@@ -10,6 +10,7 @@ from {{ cookiecutter.project_slug }}.inference.wire import InputError
 from {{ cookiecutter.project_slug }}.schemas.contract import Column
 
 from . import cells
+from .exchange import RefusedRequestError
 
 SHAPE = '{"records": [{"<column>": value, ...}, ...]} or {"columns": {"<column>": [value, ...], ...}}'
 _JSON = {None: "null", True: "true", False: "false"}
@@ -19,13 +20,20 @@ class MalformedError(InputError):
     """A body that is not in its format: no JSON, for one."""
 
 
-def first(errors: Sequence[ErrorDetails], columns: Mapping[str, Column]) -> InputError:
+def too_many(rows: int, allowed: int) -> RefusedRequestError:
+    """More rows than a request may have; said before anything is made of them that is larger than the body."""
+    return RefusedRequestError(413, f"the request has {rows} rows, {allowed} are allowed: send fewer at a time", "rows")
+
+
+def first(errors: Sequence[ErrorDetails], columns: Mapping[str, Column]) -> InputError | RefusedRequestError:
     """Pydantic's errors as the one to mend first: a name that is not known before the column that it was meant for."""
     error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     kind, value = error["type"], error["input"]
     if kind == "json_invalid":
         return MalformedError(f"the body is not JSON: {error['msg'].removeprefix('Invalid JSON: ')}")
     match error["loc"]:
+        case ("records",) | ("columns", _) if kind == "too_long":
+            return too_many(error["ctx"]["actual_length"], error["ctx"]["max_length"])
         case ():
             text = f"the body must be an object, not {shown(value)}: send {SHAPE}"
         case ("records",):

@@ -31,11 +31,20 @@ class Answer:
     model: Mapping[str, str | None]
     """Name, version and alias of the model that answered."""
 
+    def fits(self, contract: Contract) -> bool:
+        """Whether it holds what a model of the contract predicts."""
+        for target in contract.targets:
+            shares = self.columns.get(target.probabilities, {})
+            if target.prediction not in self.columns or shares.keys() != set(map(str, target.classes or ())):
+                return False
+        return True
+
     def headlines(self, contract: Contract, row: int = 0) -> list[Headline]:
         """The targets' predictions for a row."""
         found = []
         for target in contract.targets:
-            value = words.with_unit(self.columns[target.prediction][row], target.unit)
+            value = self.columns[target.prediction][row]
+            value = str(value) if target.classes else words.with_unit(value, target.unit)  # a label is no quantity
             shares = {str(label): values[row] for label, values in self.columns.get(target.probabilities, {}).items()}
             found.append(Headline(target.name, value, dict(sorted(shares.items(), key=lambda item: -item[1]))))
         return found

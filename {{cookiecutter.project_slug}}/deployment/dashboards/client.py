@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr
 
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 
 from .answers import Answer
 from .served import Served
@@ -78,15 +79,27 @@ class Api:
             return str(error)
         return report
 
-    def predict(self, columns: Mapping[str, list[Any]]) -> Answer:
+    def predict(self, columns: Mapping[str, list[Any]], contract: Contract) -> Answer:
         """Predictions for columns of cells as JSON has them.
+
+        Args:
+            columns: a list per column.
+            contract: of the model that is to answer; another one may have come in its place.
 
         Raises:
             RefusedError: the service refuses the request.
-            ApiError: there is no answer.
+            ApiError: there is no answer, or not one of that model.
         """
         document = self._ask("POST", "/predict", json.dumps({"columns": columns}, allow_nan=False))
-        return Answer(document["predictions"], document["model"])
+        try:
+            answer = Answer(document["predictions"], document["model"])
+            fits = answer.fits(contract)
+        except (AttributeError, KeyError, TypeError):
+            fits = False
+        if not fits:
+            line = f"the service at {self.url} predicts something else than it did"
+            raise ApiError(f"{line}: look at the form again, and ask once more")
+        return answer
 
     def _ask(self, method: str, path: str, body: str | None = None) -> Any:
         for tries_left in reversed(range(TRIES)):

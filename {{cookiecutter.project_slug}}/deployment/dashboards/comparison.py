@@ -14,7 +14,7 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Contract, Target
 from . import words
 from .answers import Answer
 from .served import Served
-from .tables import Scored, as_file
+from .tables import Scored, as_file, free
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,18 @@ def of_tables(first: Scored, second: Scored, contract: Contract) -> Tables:
     if only:
         lines.append(("rows that one of them refused", f"{only:,}"))
     columns: dict[str, Any] = {"row": both}
-    keys = [key.name for key in contract.keys if key.name in first.table.column_names]
-    columns |= {key: first.table[key].take(pa.array(at)) for key in keys}
+    for key in contract.keys:
+        if key.name in first.table.column_names:
+            columns[free(key.name, columns)] = first.table[key.name].take(pa.array(at))
     worst = np.zeros(len(both))
     for target in contract.targets if len(both) else ():
         a = first.predictions[target.prediction].take(pa.array(at))
         b = second.predictions[target.prediction].take(pa.array(on))
-        columns |= {f"{target.prediction}_first": a, f"{target.prediction}_second": b}
         size, told, shown = _apart(target, a, b, first, second, at, on)
         worst = np.maximum(worst, size / target.deviation)
         lines += told
-        columns |= shown
+        for name, values in {f"{target.prediction}_first": a, f"{target.prediction}_second": b, **shown}.items():
+            columns[free(name, columns)] = values
     order = np.lexsort((both, -worst))
     return Tables(lines, pa.table(columns).take(pa.array(order)))
 

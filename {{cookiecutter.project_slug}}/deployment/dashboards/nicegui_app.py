@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import app, run, ui
 
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
 
@@ -25,6 +25,7 @@ body { background: #f5f6fa; color: #1e2433; }
 def serve(settings: DashboardSettings) -> None:
     """Serve the pages until a signal ends the process."""
     services = Services(settings)
+    app.on_shutdown(services.close)
     ui.run(
         lambda: Page(Session(services)).draw(),
         host=settings.host,
@@ -53,6 +54,7 @@ class Page:
 
     def draw(self) -> None:
         """Everything, as it stands now; what is served is asked for once the browser is there, and again and again."""
+        ui.context.client.on_delete(self._session.close)
         ui.colors(**COLORS)
         ui.add_css(STYLE)
         with ui.column().classes("w-full max-w-7xl mx-auto px-4 sm:px-8 py-6 gap-4"):

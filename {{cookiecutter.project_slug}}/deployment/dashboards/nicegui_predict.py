@@ -26,18 +26,20 @@ class PredictTab:
 
     def __init__(self, session: Session, show: Callable[[], Awaitable[None]]) -> None:
         self._session, self._show = session, show
+        self._fields: list[Field] = []
         self._widgets: dict[str, ValidationElement[Any]] = {}
-        self._entered: dict[str, Any] = {}
-        """What the form held when the model changed; it goes into the new form."""
+        self._entered: dict[tuple[str, str], Any] = {}
+        """What the form held when the model changed, by name and widget; the new form takes what has both again."""
 
     def draw(self) -> None:
         """The whole tab."""
-        self._entered = {name: widget.value for name, widget in self._widgets.items()}
+        self._entered = {_place(field): self._widgets[field.name].value for field in self._fields}
+        self._fields = self._session.form
         with ui.element("div").classes("w-full grid grid-cols-1 lg:grid-cols-[5fr_6fr] gap-6 items-start"):
             with card("Inputs"):
                 self._general()
                 with ui.element("div").classes("w-full grid grid-cols-1 sm:grid-cols-2 gap-x-4 gap-y-3"):
-                    self._widgets = {field.name: self._widget(field) for field in self._session.form}
+                    self._widgets = {field.name: self._widget(field) for field in self._fields}
                 with ui.row():
                     self._button = ui.button("Predict", on_click=self._predict).props("no-caps unelevated")
                     ui.button("Typical values", on_click=self._reset).props("no-caps outline")
@@ -45,7 +47,7 @@ class PredictTab:
                 self._answer()
 
     def _widget(self, field: Field) -> ValidationElement[Any]:
-        value = self._entered.get(field.name, field.typical)
+        value = self._entered.get(_place(field), field.typical)
         widget: ValidationElement[Any]
         if field.widget == "number":
             widget = ui.number(field.label, value=value, step=1 if field.column.kind == "integer" else None)
@@ -62,7 +64,7 @@ class PredictTab:
         return widget
 
     async def _reset(self) -> None:
-        for field in self._session.form:
+        for field in self._fields:
             self._widgets[field.name].value = field.typical
             self._widgets[field.name].error = None
 
@@ -115,6 +117,10 @@ class PredictTab:
             plot = ui.echart(chart(curve)).classes("w-full h-80").props("role=img")
             plot.props["aria-label"] = curve.summary
             note(curve.summary)
+
+
+def _place(field: Field) -> tuple[str, str]:
+    return field.name, field.widget
 
 
 def _headlines(prediction: Prediction) -> None:

@@ -90,11 +90,11 @@ class ScoreTab:
                 banner(warning, "warning")
             if scored.table.num_rows:
                 grid(scored.table, shown, "Scored rows")
-                _download("Download predictions", scored.file, f"{stem}_scored{suffix}")
+                _download("Download predictions", lambda: scored.file, f"{stem}_scored{suffix}")
         if scored.rejects is not None:
             with card(f"{words.rows(scored.rejects.num_rows)} rejected"):
                 grid(scored.rejects, shown, "Rejected rows")
-                _download("Download rejected rows", scored.rejects_file, f"{stem}_scored.rejects{suffix}")
+                _download("Download rejected rows", lambda: scored.rejects_file, f"{stem}_scored.rejects{suffix}")
 
 
 class CompareTab:
@@ -176,11 +176,11 @@ class CompareTab:
         result, upload = self._table, self._compared
         if isinstance(result, str):
             banner(result, "negative")
-        elif result is not None and upload is not None and upload == self._session.upload:
+        elif result is not None and upload is not None and upload is self._session.upload:
             note(f"{upload[1]}: {result.titles[0]} against {result.titles[1]}")
             pairs(result.tables.lines)
             grid(result.tables.rows, self._session.settings.preview_rows, "Differences")
-            _download("Download differences", result.tables.file, "differences.csv")
+            _download("Download differences", lambda: result.tables.file, "differences.csv")
 
 
 class Progress:
@@ -223,6 +223,13 @@ def _lines(lines: Sequence[comparison.Line], titles: tuple[str, str], label: str
     grid(pa.table(table), len(lines), label)
 
 
-def _download(text: str, content: bytes, name: str) -> None:
-    button = ui.button(text, icon="download", on_click=lambda: ui.download.content(content, name))
+def _download(text: str, content: Callable[[], bytes], name: str) -> None:
+    """A button; the file is written when it is pressed, in a thread: a large one would hold up every other page."""
+
+    async def hand_over() -> None:
+        file = await run.io_bound(content)
+        if file is not None:  # the process is ending
+            ui.download.content(file, name)
+
+    button = ui.button(text, icon="download", on_click=hand_over)
     button.props("no-caps outline")

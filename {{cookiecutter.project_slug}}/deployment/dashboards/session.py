@@ -9,6 +9,7 @@ from typing import Any
 
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
+from {{ cookiecutter.project_slug }}.utils.files import replacing
 
 from . import comparison, form, sweep, tables
 from .answers import Answer
@@ -35,6 +36,12 @@ class Services:
         self.staging: Api | None = None
         if settings.staging_api is not None:
             self.staging = Api(settings.staging_api, settings.staging_api_key, seconds, "staging_api")
+        self.uploads = TemporaryDirectory(prefix="uploaded-", ignore_cleanup_errors=True)
+        """Holds what users have uploaded, each in a folder of their own."""
+
+    def close(self) -> None:
+        """Remove what users have uploaded: nobody is there any more."""
+        self.uploads.cleanup()
 
 
 @dataclass
@@ -95,7 +102,11 @@ class Session:
         """The table that was uploaded last: a file that this session owns, and what its owner calls it."""
         self._looked = float("-inf")
         self._report: tuple[Served, float, dict[str, Any] | str] | None = None
-        self._folder = TemporaryDirectory(prefix="uploaded-", ignore_cleanup_errors=True)
+        self._folder = TemporaryDirectory(dir=services.uploads.name, ignore_cleanup_errors=True)
+
+    def close(self) -> None:
+        """Remove what was uploaded: the user has left."""
+        self._folder.cleanup()
 
     def look(self, *, at_once: bool = False) -> bool:
         """Ask what is served unless that was asked a moment ago; whether the pages must be drawn anew.
@@ -128,9 +139,9 @@ class Session:
         record = form.record(fields, entered)
         self.problem = self.news = None
         try:
-            answer = self.services.api.predict({name: [cell] for name, cell in record.items()})
+            answer = self.services.api.predict({name: [cell] for name, cell in record.items()}, served.contract)
             self.prediction = Prediction(record, served, answer)
-            self.sweep(self.swept or self._first_swept())
+            self.sweep(self._swept_of(served))
         except RefusedError as error:
             self.prediction, self.problem = None, form.problem(fields, str(error))
         except ApiError as error:
@@ -177,7 +188,8 @@ class Session:
             content: the file's bytes.
         """
         path = Path(self._folder.name) / f"table{Path(called).suffix.lower()}"
-        path.write_bytes(content)
+        with replacing(path) as aside:  # the one before may be read at this moment
+            aside.write_bytes(content)
         self.upload, self.scored = (path, called), None
 
     def score(self, on_rows: OnRows = lambda *_: None) -> None:
@@ -187,8 +199,10 @@ class Session:
             UserError: there is none, it does not fit, or the service does not answer; the last result is gone then.
         """
         self.scored = None
-        (path, called), served = self._uploaded(), self._answering()
-        self.scored = tables.score(self.services.api, served, path, called, self.settings.slice_rows, on_rows)
+        upload, served = self._uploaded(), self._answering()
+        scored = tables.score(self.services.api, served, *upload, self.settings.slice_rows, on_rows)
+        if self.upload is upload:  # or else it is of a table that was replaced meanwhile
+            self.scored = scored
 
     def second(self) -> Served:
         """What the second service serves.
@@ -218,7 +232,7 @@ class Session:
         second, record = self.second(), self.prediction.record
         contract = self._answering().contract
         answers = [
-            api.predict(comparison.known_to(known, record))
+            api.predict(comparison.known_to(known, record), known)
             for api, known in ((self.services.api, contract), (self._staging(), second.contract))
         ]
         titles = self.titles(answers[0].model, answers[1].model)
@@ -256,7 +270,10 @@ class Session:
             raise UserError("no second service is set: start the dashboard with dashboard.staging_api=http://host:port")
         return self.services.staging
 
-    def _first_swept(self) -> str | None:
-        columns = sweep.sweepable(self.served.contract) if self.served else []
+    def _swept_of(self, served: Served) -> str | None:
+        """The column that was plotted last, or the first number of a model that has none of that name."""
+        columns = sweep.sweepable(served.contract)
+        if self.swept in [column.name for column in columns]:
+            return self.swept
         numbers = [column for column in columns if column.kind == "number"]
         return (numbers or columns)[0].name if columns else None

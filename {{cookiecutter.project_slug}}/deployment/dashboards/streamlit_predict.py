@@ -42,8 +42,8 @@ def draw(session: Session) -> None:
 
 
 def _key(field: Field) -> str:
-    """A field's widget. What was entered stays with it, and goes when the form is begun anew."""
-    return f"field {st.session_state.get('form', 0)} {field.name}"
+    """A field's widget. What was entered stays while there is such a field, and goes when the form is begun anew."""
+    return f"field {st.session_state.get('form', 0)} {field.widget} {field.name}"
 
 
 def _reset() -> None:

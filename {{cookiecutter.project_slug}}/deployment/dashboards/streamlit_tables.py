@@ -121,10 +121,11 @@ def draw_comparison(session: Session) -> None:
         if session.upload is None:
             st.caption(words.NO_TABLE)
         elif st.button("Compare the table", type="primary"):
-            st.session_state.compared = _with_progress(session.compare_table, "comparing"), session.upload
+            upload = session.upload
+            st.session_state.compared = _with_progress(session.compare_table, "comparing"), upload
         _trouble("comparing")
         result, upload = st.session_state.get("compared", (None, None))
-        if result is not None and upload == session.upload:
+        if result is not None and upload is session.upload:
             st.caption(literal(f"{upload[1]}: {result.titles[0]} against {result.titles[1]}"))
             pairs(result.tables.lines)
             st.dataframe(result.tables.rows.slice(0, session.settings.preview_rows), hide_index=True)

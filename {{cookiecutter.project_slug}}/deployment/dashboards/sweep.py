@@ -85,7 +85,8 @@ def curves(api: Api, contract: Contract, column: Column, record: Mapping[str, An
     """
     asked = values(column, record.get(column.name), points)
     names = [other.name for other in contract.inputs]
-    answer = api.predict({n: asked if n == column.name else [record.get(n)] * len(asked) for n in names})
+    cells_of = {n: asked if n == column.name else [record.get(n)] * len(asked) for n in names}
+    answer = api.predict(cells_of, contract)
     return [_curve(column, asked, record.get(column.name), answer, position, contract) for position in
             range(len(contract.targets))]  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Scores an uploaded table through the API: predictions beside the original columns, and why other rows have none."""
 
 import io
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from {{ cookiecutter.project_slug }}.inference.wire import (
     encode_key,
 )
 from {{ cookiecutter.project_slug }}.ports import UserError
-from {{ cookiecutter.project_slug }}.schemas.contract import Column
+from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract
 
 from .answers import Answer
 from .client import Api, ApiError, RefusedError
@@ -92,7 +93,7 @@ def score(
     fits = np.array([row for row in range(table.num_rows) if row not in misfits.reasons], np.int64)
     cells = {column.name: as_json(column, feeds[column.name][fits]) for column in contract.inputs}
     cells |= {name: [text or None for text in texts[fits].tolist()] for name, texts in keys.items()}
-    asker = _Asker(api, cells, fits, misfits, rows, lambda done: on_rows(done, len(fits)))
+    asker = _Asker(api, contract, cells, fits, misfits, rows, lambda done: on_rows(done, len(fits)))
     asker.ask_all()
     refused = misfits.reasons
     kept = np.array([row for row in fits.tolist() if row not in refused], np.int64)
@@ -116,13 +117,15 @@ class _Asker:
     def __init__(
         self,
         api: Api,
+        contract: Contract,
         cells: Mapping[str, list[Any]],
         numbers: np.ndarray,
         misfits: Gathered,
         size: int,
         on_rows: Callable[[int], object],
     ) -> None:
-        self._api, self._cells, self._numbers, self._misfits = api, cells, numbers, misfits
+        self._api, self._contract = api, contract
+        self._cells, self._numbers, self._misfits = cells, numbers, misfits
         self._size, self._on_rows = size, on_rows
         self.answers: list[Answer] = []
 
@@ -136,7 +139,8 @@ class _Asker:
 
     def _ask(self, start: int, stop: int) -> None:
         try:
-            answer = self._api.predict({name: cells[start:stop] for name, cells in self._cells.items()})
+            columns = {name: cells[start:stop] for name, cells in self._cells.items()}
+            answer = self._api.predict(columns, self._contract)
         except RefusedError as error:
             if error.status != TOO_MUCH and not _ROW.search(str(error)):
                 raise
@@ -178,14 +182,29 @@ def as_file(table: pa.Table, suffix: str) -> bytes:
 def _joined(answers: list[Answer], served: Served) -> dict[str, pa.Array]:
     parts = [answer.flat(served.contract) for answer in answers]
     names = list(parts[0]) if parts else []
-    return {name: pa.concat_arrays([pa.array(part[name]) for part in parts]) for name in names}
+    return {name: _whole([part[name] for part in parts]) for name in names}
+
+
+def _whole(parts: list[np.ndarray | list[Any]]) -> pa.Array:
+    """One column of all slices. Of one slice alone its type cannot be told: a rule's field may be null there."""
+    if isinstance(parts[0], np.ndarray):
+        return pa.array(np.concatenate(parts))
+    cells = [cell for part in parts for cell in part]
+    try:
+        return pa.array(cells)
+    except pa.ArrowException:  # a field of several types
+        return pa.array([json.dumps(cell, ensure_ascii=False) for cell in cells])
 
 
 def _beside(table: pa.Table, predictions: Mapping[str, pa.Array]) -> pa.Table:
     """Predictions after the original columns; a name that is taken gets an underscore."""
     for name, array in predictions.items():
-        free = name
-        while free in table.column_names:
-            free += "_"
-        table = table.append_column(free, array)
+        table = table.append_column(free(name, table.column_names), array)
     return table
+
+
+def free(name: str, taken: Collection[str]) -> str:
+    """The name, with underscores where it is taken."""
+    while name in taken:
+        name += "_"
+    return name

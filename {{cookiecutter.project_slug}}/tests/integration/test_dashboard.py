@@ -21,16 +21,19 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import Version
 
+from deployment.api.app import create_app
 from tests.dashboards import (
     HTML,
+    Thread,
     browser,
     chosen,
     dashboard,
     page_object,
     write_biting_servable,
+    write_turned_servable,
 )
 from tests.project import ROOT, environment_of, make_project
-from tests.servables import CITY, ROWS, expected
+from tests.servables import CITY, ROWS, expected, serving
 from tests.servers import Server, register
 
 pytestmark = pytest.mark.slow
@@ -321,6 +324,38 @@ def test_a_swap_is_shown(pages: Any, world: World) -> None:
     pages.press("Predict")
     shows(pages, price(age=30.5) + 3)
     assert re.search("Answered by prod, version 2", pages.page.locator("body").inner_text())
+
+
+def test_another_experiment_at_the_same_address(chromium: Any, tmp_path: Path) -> None:
+    project, kept = make_project(tmp_path / "project"), tmp_path / "kept"
+    kept.mkdir()
+    first = Thread(create_app(serving(write_biting_servable(tmp_path / "a"))))
+    overrides = (f"dashboard.api={first.url}", "dashboard.refresh_seconds=1")
+    with dashboard(project, *overrides, TMPDIR=str(kept)) as address:
+        pages = page_object()(chromium, address)
+        enter(pages)
+        pages.press("Predict")
+        shows(pages, price(RECORD))
+        (tmp_path / "rows.csv").write_text("age\n1\n", encoding="utf-8")
+        pages.open("Score a table")
+        pages.upload(tmp_path / "rows.csv")
+        pages.sees("missing columns")
+        assert [path.read_text(encoding="utf-8") for path in kept.glob("**/*.csv")] == ["age\n1\n"]
+        pages.open("Predict")
+        first.end()
+        second = Thread(create_app(serving(write_turned_servable(tmp_path / "b"))), first.port)
+        try:
+            pages.sees("turned, from a directory answers now; it was house, from a directory")
+            held = {
+                name: pages.field(name).input_value() for name in ("age", CITY, "is.new", "rooms per house", "seen at")
+            }
+            assert held == {"age": "b", CITY: "2", "is.new": "b", "rooms per house": "true", "seen at": "2"}
+            pages.press("Predict")
+            shows(pages, 2.0)
+        finally:
+            second.end()
+        pages.page.context.close()
+    assert list(kept.glob("**/*.csv")) == []  # what was uploaded does not outlive the process
 
 
 @pytest.mark.parametrize(

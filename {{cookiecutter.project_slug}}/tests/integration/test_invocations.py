@@ -1,6 +1,7 @@
 """`/invocations` answers what the registered model's pyfunc answers, in every format; `/ping`; errors in MLflow's form."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,8 @@ BAD: list[tuple[Any, str, str]] = [
     ({"dataframe_split": {"data": []}}, "INVALID_PARAMETER_VALUE",
      "dataframe_split must be an object of columns and data, not {'data': []}"),
     ({"dataframe_split": {"columns": ["a", "a"], "data": []}}, "INVALID_PARAMETER_VALUE", "column 'a' is there twice"),
+    ({"dataframe_split": {"columns": ["a" * 999] * 2, "data": []}}, "INVALID_PARAMETER_VALUE",
+     "column 'aaaaaaaaaaaa...aaaaaaaaaaaaa' is there twice"),
     ({"dataframe_split": {"columns": ["a"], "data": [[1], [1, 2]]}}, "INVALID_PARAMETER_VALUE",
      "row 1 must be a list of 1 cells, one per column, not 2 cells"),
     ({"dataframe_split": {"columns": ["a"], "data": [[1]], "index": []}}, "INVALID_PARAMETER_VALUE",
@@ -187,6 +190,31 @@ def test_text_that_does_not_fit(price: TestClient, body: bytes, message: str) ->
 def test_types_that_are_not_read(price: TestClient, media: str) -> None:
     status, answer = ask(price, b"", media)
     assert (status, answer["error_code"]) == (415, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("form", ["dataframe_records", "instances", "inputs"])
+def test_names_that_differ_from_record_to_record_cost_nothing(price: TestClient, form: str) -> None:
+    strangers = [RECORDS[0]] + [RECORDS[0] | {f"stranger {number}": 1} for number in range(4000)]
+    body = json.dumps({form: strangers})
+    tracemalloc.start()
+    try:
+        status, answer = ask(price, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (status, len(answer["predictions"])) == (200, 4001)
+    assert peak < 60e6  # 4,000 columns of 4,000 cells would be 128 MB
+
+
+def test_too_many_rows(folder: Path) -> None:
+    client = TestClient(create_app(serving(folder, max_rows=3)))
+    said = {
+        "error_code": "REQUEST_LIMIT_EXCEEDED",
+        "message": "the request has 5 rows, 3 are allowed: send fewer at a time",
+    }
+    for body in ({"dataframe_split": split(RECORDS, NAMES)}, {"instances": RECORDS}, {"inputs": as_columns(RECORDS)}):
+        assert ask(client, body) == (413, said)
+    assert ask(client, {"instances": [RECORDS[0], {}, {}, {}, {}]}) == (413, said)
 
 
 def test_ping(tmp_path: Path) -> None:

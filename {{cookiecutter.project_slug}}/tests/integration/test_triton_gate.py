@@ -44,9 +44,7 @@ def test_a_server_that_reads_another_repository(
     triton: Triton, folders: dict[int, Path], house: ModelRepository
 ) -> None:
     elsewhere = ModelRepository(triton.repository.with_name("elsewhere"), "house")
-    with pytest.raises(
-        UserError, match=r": version 1 of house answers, not 2; version 1 serves on; does the server read"
-    ):
+    with pytest.raises(UserError, match=r": version 1 of house answers, not 2; version 1 serves; does the server read"):
         swap(triton.server(), elsewhere, placement(folders[2], 2), lambda: None)
     assert elsewhere.pointer is None
     assert served(triton, folders[1]) == 1
@@ -108,7 +106,7 @@ def test_the_gate(
     assert verdict.passed
     assert verdict.reason.endswith(f"; triton: {triton.http} answered 5 golden rows")
     assert (house.pointer, triton.server().version("house")) == (house.config(1), 1)
-    assert not triton.client().is_model_ready("house.gate-2")
+    assert not triton.client().is_model_ready("house~gate-2")
     asked = case(write_candidate(tmp_path / "wrong", bias=1.0))
     shift_a_golden_row(tmp_path / "wrong")
     service_is_well = Verdict(True, "ready", {})

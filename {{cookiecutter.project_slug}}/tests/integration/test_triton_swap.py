@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.triton.repository import ModelRepository
-from {{ cookiecutter.project_slug }}.integrations.triton.swap import swap
+from {{ cookiecutter.project_slug }}.integrations.triton.swap import rehearse, swap
 from {{ cookiecutter.project_slug }}.ports import UserError
 
 from tests.project import PACKAGE, ROOT, environment_of
@@ -99,7 +99,7 @@ def test_a_version_that_does_not_load(
 ) -> None:
     before, placed = house.pointer, placement(folders[3], 3)
     monkeypatch.setitem(placed.files, "3/model.onnx", b"no graph")
-    with pytest.raises(UserError, match=r"load failed for model 'house\.sync': version 3 is at UNAVAILABLE state"):
+    with pytest.raises(UserError, match=r"load failed for model 'house~sync': version 3 is at UNAVAILABLE state"):
         swap(triton.server(), house, placed, lambda: None)
     assert (served(triton, folders[1]), house.pointer, 3 in house.versions) == (1, before, False)
 
@@ -120,9 +120,9 @@ def test_a_version_that_answers_otherwise(
     [
         (
             True,
-            r"^house version 3 at .+: 4 of 5 golden rows differ; .+; version 1 serves on; does the server read /.+\?$",
+            r"^house version 3 at .+: 4 of 5 golden rows differ; .+; version 1 serves; does the server read /.+\?$",
         ),
-        (False, r"load failed for model 'house': version 3 is at UNAVAILABLE state: .+; version 1 serves on; "),
+        (False, r"load failed for model 'house': version 3 is at UNAVAILABLE state: .+; version 1 serves; "),
     ],
 )
 def test_a_graph_that_is_tampered_with_in_the_repository(
@@ -204,10 +204,10 @@ def test_kills(triton: Triton, folders: dict[int, Path], house: ModelRepository)
 
 
 def test_a_rehearsal_that_a_kill_left_loaded(triton: Triton, folders: dict[int, Path], house: ModelRepository) -> None:
-    triton.server().load_aside("house.sync", placement(folders[3], 3))
+    triton.server().load_aside("house~sync", placement(folders[3], 3))
     swap(triton.server(), house, placement(folders[2], 2), lambda: None)
     assert served(triton, folders[1]) == 2
-    assert not triton.client().is_model_ready("house.sync")
+    assert not triton.client().is_model_ready("house~sync")
 
 
 def test_a_signal_waits_for_the_step_and_then_restores(
@@ -218,32 +218,69 @@ def test_a_signal_waits_for_the_step_and_then_restores(
     assert (served(triton, folders[1]), house.pointer) == (1, before)
 
 
+def failing(step: int) -> Callable[[], None]:
+    """A pause that is a failure after a step."""
+    steps = iter(range(1, 6))
+
+    def fail() -> None:
+        if next(steps) == step:
+            raise UserError("no")
+
+    return fail
+
+
 def test_after_a_kill_a_failure_restores_what_serves(
     triton: Triton, folders: dict[int, Path], house: ModelRepository
 ) -> None:
     """The configuration names version 2, which no server has checked; version 1 serves, and stays."""
     house.add(placement(folders[2], 2))
     house.point(house.config(2))
-    steps = iter(range(1, 6))
-
-    def fail() -> None:
-        if next(steps) == 3:
-            raise UserError("no")
-
-    with pytest.raises(UserError, match=r"^no; version 1 serves on; "):
-        swap(triton.server(), house, placement(folders[3], 3), fail)
+    with pytest.raises(UserError, match=r"^no; version 1 serves; "):
+        swap(triton.server(), house, placement(folders[3], 3), failing(3))
     assert (served(triton, folders[1]), house.pointer) == (1, house.config(1))
+
+
+def test_a_served_version_that_somebody_removed(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository
+) -> None:
+    """There is no way back to it: the server gets what the configuration named, and the message says so."""
+    house.add(placement(folders[2], 2))
+    house.point(house.config(2))
+    shutil.rmtree(triton.repository / "house/1")
+    with pytest.raises(UserError, match=r"^no; version 2 serves; "):
+        swap(triton.server(), house, placement(folders[3], 3), failing(4))
+    assert (served(triton, folders[1]), house.pointer) == (2, house.config(2))
+
+
+def test_a_server_that_dies_in_the_midst(folders: dict[int, Path], tmp_path: Path) -> None:
+    """Nobody knows what it serves; the repository is as before, and so is the server when it comes back."""
+    house = ModelRepository(tmp_path / "models", "house")
+    with running(house.root) as triton:
+        swap(triton.server(), house, placement(folders[1], 1), lambda: None)
+        before, steps = house.pointer, iter(range(1, 6))
+        message = r"^no Triton answers at .+; what the server serves now is not known; does the server read "
+        with pytest.raises(UserError, match=message):
+            swap(triton.server(), house, placement(folders[2], 2), lambda: triton.kill() if next(steps) == 3 else None)
+    assert house.pointer == before
+    with running(house.root) as triton:
+        assert served(triton, folders[1]) == 1
+
+
+@pytest.mark.parametrize("role", ["sync", "gate-2"])
+def test_a_model_whose_name_ends_like_a_rehearsal(
+    triton: Triton, folders: dict[int, Path], house: ModelRepository, tmp_path: Path, role: str
+) -> None:
+    """It is served before and after."""
+    other = placement(write_servable(tmp_path / "other", name=f"house.{role}"), 1)
+    swap(triton.server(), ModelRepository(triton.repository, other.name), other, lambda: None)
+    rehearse(triton.server(), placement(folders[2], 2), role)
+    assert triton.server().version(other.name) == 1
 
 
 def test_the_first_version_that_fails_leaves_nothing(triton: Triton, tmp_path: Path) -> None:
     folder = write_servable(tmp_path / "s", name="first")
-    repository, steps = ModelRepository(triton.repository, "first"), iter(range(1, 6))
-
-    def fail() -> None:
-        if next(steps) == 4:
-            raise UserError("no")
-
+    repository = ModelRepository(triton.repository, "first")
     with pytest.raises(UserError, match=r"^no; nothing is served; "):
-        swap(triton.server(), repository, placement(folder, 1), fail)
+        swap(triton.server(), repository, placement(folder, 1), failing(4))
     assert repository.pointer is None
     assert triton.server().version("first") is None

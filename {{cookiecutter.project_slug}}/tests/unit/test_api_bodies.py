@@ -10,13 +10,14 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, E
 
 from deployment.api import cells, docs
 from deployment.api.bodies import Bodies
+from deployment.api.exchange import RefusedRequestError
 from deployment.api.refusals import MalformedError
 
 TARGET = Target(name="y", kind="regression", deviation=1.0)
 
 
 def bodies(*columns: Column) -> Bodies:
-    return Bodies(Contract(name="m", columns=columns, targets=(TARGET,)))
+    return Bodies(Contract(name="m", columns=columns, targets=(TARGET,)), max_rows=4)
 
 
 def read(reader: Bodies, body: Any) -> Any:
@@ -47,6 +48,16 @@ def test_a_table_of_optional_columns_may_lack_all_of_them() -> None:
     reader = bodies(Column(name="a", kind="number"))
     assert read(reader, {"records": [{}, {}]}).columns == {"a": [None, None]}
     assert read(reader, {"columns": {}}).count == 0
+
+
+@pytest.mark.parametrize("body", [{"records": [*[{"a": 1}] * 4, "odd"]}, {"columns": {"a": [1, 1, 1, 1, "odd"]}}])
+def test_more_rows_than_allowed_are_not_looked_at(body: Any) -> None:
+    reader = bodies(Column(name="a", kind="number"), Column(name="w", kind="number", width=2))
+    with pytest.raises(RefusedRequestError, match="the request has 5 rows, 4 are allowed") as caught:
+        read(reader, body)
+    assert (caught.value.status, caught.value.reason) == (413, "rows")
+    with pytest.raises(InputError, match="column 'w' must be a list of 2 values"):  # too long, but not in rows
+        read(reader, {"columns": {"w": [[1, 2, 3]]}})
 
 
 @pytest.mark.parametrize(
@@ -152,4 +163,4 @@ def test_examples(column: Column, cell: object) -> None:
     assert (got, type(got)) == (cell, type(cell))
     contract = Contract(name="m", columns=(column,), targets=(TARGET,))
     assert docs.example(contract) == {"records": [{"x": cell}]}
-    assert read(Bodies(contract), docs.example(contract)).count == 1
+    assert read(Bodies(contract, max_rows=4), docs.example(contract)).count == 1

@@ -19,6 +19,8 @@ from {{ cookiecutter.project_slug }}.schemas.config import (
 )
 from {{ cookiecutter.project_slug }}.utils.verb import compose
 
+from tests.project import check_cleared
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = compose.__module__.split(".")[0]
 EXPERIMENTS = sorted(path.stem for path in (ROOT / "config/experiment").glob("*.yaml"))
@@ -65,6 +67,17 @@ def test_a_tag_needs_a_value():
     assert validate(TrainConfig, compose("train", ["+mlflow.tags={ticket: A-17}"])).mlflow.tags == {"ticket": "A-17"}
     with pytest.raises(UserError, match=r"^config: mlflow.tags.ticket: String should have at least 1 character"):
         validate(TrainConfig, compose("train", ["+mlflow.tags={ticket: ''}"]))
+
+
+@pytest.mark.parametrize("name", ["CI", "MLFLOW_TRACKING_URI", "SERVING_API_KEYS"])
+def test_no_test_meets_a_store_or_a_server_of_the_machine(name):
+    check_cleared(name)
+
+
+def test_a_generated_path_is_not_empty():
+    """An empty one would stand for the whole project, whose changes then would not count."""
+    with pytest.raises(UserError, match=r"^config: generated\.0: String should have at least 1 character"):
+        validate(TrainConfig, compose("train", ["generated=['']"]))
 
 
 def test_the_other_verbs_compose():

@@ -12,13 +12,22 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Target
+
 from deployment.api.app import create_app
 from deployment.dashboards import client
 from deployment.dashboards.client import Api, ApiError, RefusedError
+from tests import servables
 from tests.dashboards import Thread, service
 from tests.servables import ROWS, expected, serving, write_servable
 
 COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}
+CONTRACT = Contract(
+    name="house", columns=servables.COLUMNS, targets=(Target(name="price", kind="regression", deviation=20.0),)
+)
+Y = Contract(
+    name="m", columns=(Column(name="x", kind="number"),), targets=(Target(name="y", kind="regression", deviation=1.0),)
+)
 Reply = tuple[int, dict[str, str], bytes]
 
 
@@ -77,7 +86,7 @@ def test_a_real_service(tmp_path: Path) -> None:
     with service(folder, api_keys="one,two") as running:
         asked = api(running.url, "two")
         served = asked.served()
-        answer = asked.predict(COLUMNS)
+        answer = asked.predict(COLUMNS, served.contract)
         report = asked.promotion()
         assert trouble(api(running.url).served) == (
             f"the service at {running.url} asks for an API key: set DASHBOARD_API_KEY to one that it knows, and start anew"
@@ -99,10 +108,10 @@ def test_what_it_refuses(tmp_path: Path) -> None:
     with service(write_servable(tmp_path / "a"), max_rows=2) as running:
         asked = api(running.url)
         with pytest.raises(RefusedError, match="column 'age' may not be missing, row 1 holds null") as caught:
-            asked.predict({"age": [1, None]})
+            asked.predict({"age": [1, None]}, CONTRACT)
         assert caught.value.status == 422
         with pytest.raises(RefusedError, match="the request has 5 rows, 2 are allowed") as caught:
-            asked.predict(COLUMNS)
+            asked.predict(COLUMNS, CONTRACT)
         assert caught.value.status == 413
 
 
@@ -119,12 +128,12 @@ def test_a_service_that_comes_back(tmp_path: Path) -> None:
     app = create_app(serving(write_servable(tmp_path / "a")))
     first = Thread(app)
     asked = api(first.url)
-    want = asked.predict(COLUMNS)
+    want = asked.predict(COLUMNS, CONTRACT)
     first.end()
     assert "cannot be reached" in trouble(asked.served)
     second = Thread(create_app(serving(tmp_path / "a")), first.port)
     try:
-        assert asked.predict(COLUMNS) == want
+        assert asked.predict(COLUMNS, CONTRACT) == want
     finally:
         second.end()
 
@@ -139,14 +148,14 @@ def test_no_place_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr(client.time, "sleep", waited.append)
     busy = (503, {"retry-after": "60"}, detail("64 requests are being worked on"))
-    good = (200, {}, json.dumps({"predictions": {"y": [1]}, "model": {"version": "1"}}).encode())
+    good = (200, {}, json.dumps({"predictions": {"y_prediction": [1]}, "model": {"version": "1"}}).encode())
     with answering(busy, good) as (url, asked):
-        answer = api(url, "key").predict({"x": [1]})
-    assert answer.columns == {"y": [1]}
+        answer = api(url, "key").predict({"x": [1]}, Y)
+    assert answer.columns == {"y_prediction": [1]}
     assert waited == [client.LONGEST_WAIT]
     assert asked == ["POST /predict key"] * 2
     with answering(busy) as (url, asked):
-        line = trouble(lambda: api(url).predict({}))
+        line = trouble(lambda: api(url).predict({}, Y))
     assert line == f"the service at {url} answers 503: 64 requests are being worked on"
     assert len(asked) == client.TRIES
 
@@ -175,3 +184,20 @@ def test_another_kind_of_service(reply: Reply, said: str) -> None:
 def test_a_report_that_cannot_be_had() -> None:
     with answering((503, {}, detail("MLflow does not answer"))) as (url, _):
         assert api(url).promotion() == f"the service at {url} answers 503: MLflow does not answer"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"predictions": {"z_prediction": [1]}, "model": {}},
+        {"predictions": {"y_prediction": ["a"], "y_probabilities": {"a": [1.0]}}, "model": {}},
+        {"predictions": [{"y_prediction": 1}], "model": {}},
+        {"predictions": {"y_prediction": [1]}},
+        [],
+    ],
+)
+def test_another_model_in_its_place(document: Any) -> None:
+    with answering((200, {}, json.dumps(document).encode())) as (url, _):
+        assert trouble(lambda: api(url).predict({}, Y)) == (
+            f"the service at {url} predicts something else than it did: look at the form again, and ask once more"
+        )

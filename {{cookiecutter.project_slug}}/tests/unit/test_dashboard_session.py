@@ -1,17 +1,21 @@
 """One user's session: predictions, a service that goes and returns, a swap, two services side by side."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.ports import UserError, Version
 from {{ cookiecutter.project_slug }}.schemas.config import validate
+from {{ cookiecutter.project_slug }}.schemas.contract import Column, Contract, Target
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardConfig
 
 from deployment.api.app import create_app
 from deployment.dashboards import comparison, facts, words
+from deployment.dashboards.answers import Answer
 from deployment.dashboards.session import Services, Session
 from tests.dashboards import Thread, service, settings
 from tests.project import composed, make_project
@@ -76,6 +80,70 @@ def test_predictions(running: Thread) -> None:
     mine.sweep("no column of this model")
     assert mine.prediction is not None
     assert mine.prediction.curves == []
+
+
+def test_another_model_at_the_same_address(folder: Path, tmp_path: Path) -> None:
+    """What a restart may bring: no swap would."""
+    contract = Engine(folder).contract
+    first = Thread(create_app(serving(folder)))
+    one = session(first)
+    one.predict(ENTERED)
+    one.sweep("income")
+    first.end()
+    second = Thread(create_app(serving(write_servable(tmp_path / "risk", "classification", wide=False))), first.port)
+    try:
+        one.predict(ENTERED)
+        assert one.prediction is None
+        assert one.problem is not None
+        assert one.problem[1].endswith("predicts something else than it did: look at the form again, and ask once more")
+        assert one.served is not None
+        assert one.served.contract.targets[0].name == "risk"
+        one.predict(ENTERED)
+        assert one.prediction is not None
+        assert one.swept == "income"
+        assert list(one.prediction.curves[0].series) == ["hoch", "mittel", "niedrig"]
+    finally:
+        second.end()
+    one.served = replace(one.served, contract=contract.model_copy(update={"columns": contract.columns[:2]}))
+    assert one._swept_of(one.served) == "age"
+
+
+def test_a_table_that_is_replaced_while_it_is_scored(running: Thread) -> None:
+    one = session(running, slice_rows=1)
+    one.keep("old.csv", FILE)
+
+    def replace_it(done: int, _: int) -> None:
+        if done == 1:
+            one.keep("new.csv", FILE.replace(b"old", b"31"))
+
+    one.score(replace_it)
+    assert one.scored is None
+    one.score()
+    assert one.scored is not None
+    assert one.scored.kept.tolist() == [0, 1, 2]
+    assert one.upload is not None
+    assert list(one.upload[0].parent.iterdir()) == [one.upload[0]]
+
+
+def test_uploads_go_with_their_user_and_with_the_process(running: Thread) -> None:
+    services = Services(settings(running.url))
+    mine, theirs = Session(services), Session(services)
+    for one in (mine, theirs):
+        one.keep("rows.csv", FILE)
+    paths = [one.upload[0] for one in (mine, theirs) if one.upload]
+    mine.close()
+    assert [path.exists() for path in paths] == [False, True]
+    services.close()
+    assert not Path(services.uploads.name).exists()
+
+
+def test_labels_that_are_numbers() -> None:
+    target = Target(name="code", kind="classification", classes=(90210, 12345), deviation=0.5)
+    contract = Contract(name="m", columns=(Column(name="a", kind="number"),), targets=(target,))
+    answer = Answer({"code_prediction": [90210], "code_probabilities": {"90210": [0.75], "12345": [0.25]}}, {})
+    assert answer.fits(contract)
+    (headline,) = answer.headlines(contract)
+    assert (headline.value, headline.probabilities) == ("90210", {"90210": 0.75, "12345": 0.25})
 
 
 def test_refusals_are_at_their_field(running: Thread) -> None:

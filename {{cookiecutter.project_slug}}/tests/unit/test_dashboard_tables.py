@@ -17,7 +17,7 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.ports import UserError, Version
 
 from deployment.api import rules
-from deployment.dashboards import tables
+from deployment.dashboards import comparison, tables
 from deployment.dashboards.client import Api, ApiError
 from deployment.dashboards.tables import Scored
 from tests.dashboards import HTML, service
@@ -190,6 +190,40 @@ def test_columns_that_are_there_already_and_fields_of_the_rules(
     assert got["price_prediction"].to_pylist() == ["mine"] * len(rows)
     values = got["price_prediction_"].to_pylist()
     assert got["whose"].to_pylist() == [f"{row['id']}:{value > 0}" for row, value in zip(rows, values, strict=True)]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_fields_of_the_rules_that_are_null_or_of_several_types(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """A slice alone may hold nulls only, or whole numbers only."""
+    values = {"note": [None, None, "x", None, None], "limit": [1, None, 2.5, 3, 4], "any": [1, "a", None, True, [2]]}
+
+    def add(columns: Any, _: Any) -> Any:
+        at = [int(str(key).removeprefix("a-")) - 1 if key else 0 for key in columns["id"]]
+        return {name: [cells[position] for position in at] for name, cells in values.items()}
+
+    monkeypatch.setattr(rules, "FIELDS", {name: {} for name in values})
+    monkeypatch.setattr(rules, "add", add)
+    with service(write_servable(tmp_path / "a", wide=False)) as running:
+        got = scored(running.url, write(tmp_path, FLAT), rows)
+    assert got.table["note"].to_pylist() == values["note"]
+    assert got.table["limit"].to_pylist() == values["limit"]
+    assert got.table["any"].to_pylist() == ["1", '"a"', "null", "true", "[2]"]
+    assert [row["note"] for row in read(got.file)] == ["", "", "x", "", ""]
+
+
+def test_a_key_that_is_called_as_the_numbers_of_the_rows(tmp_path: Path) -> None:
+    folder = write_servable(tmp_path / "a", wide=False)
+    contract = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
+    contract["columns"][-1]["name"] = "row"
+    (folder / "contract.json").write_text(json.dumps(contract), encoding="utf-8")
+    path = write(tmp_path, [{"row": row["id"], **row} for row in FLAT])
+    with service(folder) as running:
+        got = scored(running.url, path)
+    compared = comparison.of_tables(got, got, Engine(folder).contract).rows
+    assert compared["row"].to_pylist() == [0, 1, 2, 3, 4]
+    assert compared["row_"].to_pylist() == [row["id"] for row in FLAT]
 
 
 def test_cells_go_as_json_has_them(tmp_path: Path) -> None:

@@ -61,6 +61,13 @@ def test_commands_compose_and_keep_what_they_make_apart(stages, experiment):
     assert (config.reference, config.incumbent) == (f"pipeline/{experiment}/train/servable", None)
 
 
+def test_no_shell_takes_a_word_for_a_pattern(stages):
+    """DVC hands commands to the user's own shell; to zsh a pattern that matches no file is an error."""
+    for stage in stages.values():
+        unquoted = re.sub(r'"[^"]*"', "", stage.cmd)
+        assert not set("[]{}*?~#!") & set(unquoted), stage.cmd
+
+
 def verb_of(command: str) -> tuple[str, list[str]]:
     """The verb that a stage's command calls, and its overrides, with a hash where the shell puts one."""
     words = shlex.split(command.replace("$raw", "0123.dir"))

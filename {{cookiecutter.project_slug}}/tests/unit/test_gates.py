@@ -115,7 +115,7 @@ def test_parity_sees_rows_that_are_off(tmp_path):
     [
         ({"commit": None}, "trained outside a git repository with a commit"),
         ({"dirty": True}, "trained with uncommitted changes"),
-        ({"dirty": None}, "trained with uncommitted changes"),
+        ({"dirty": None}, "trained where git could not say whether all was committed"),
         ({"lock": None}, "trained without uv.lock"),
         ({"data": "0" * 64}, "data and commit in the version's tags are not those of its contract"),
     ],

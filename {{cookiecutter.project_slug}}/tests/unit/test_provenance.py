@@ -42,3 +42,11 @@ def test_what_tools_rewrite_does_not_count(repository, generated, changed, dirty
     assert found.dirty is dirty
     assert found.commit is not None
     assert any("uncommitted changes" in gap for gap in found.gaps) is dirty
+
+
+def test_a_tree_of_which_git_says_nothing_is_not_clean(repository):
+    Path("mine.txt").write_text("second\n")
+    found = code(("../elsewhere",))
+    assert found.commit is not None
+    assert found.dirty is None
+    assert "`git status` fails" in found.gaps[0]

@@ -1,5 +1,7 @@
 """What Triton is told of a servable, and how its model repository changes on disk; no server."""
 
+import re
+import shutil
 import socket
 import struct
 import sys
@@ -23,11 +25,12 @@ from {{ cookiecutter.project_slug }}.promotion.case import Verdict
 from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
+from {{ cookiecutter.project_slug }}.utils.instantiate import build
 
+from deployment.triton.local import __main__ as local
 from deployment.triton.local import environment
-from deployment.triton.local.__main__ import check_free, main
 from tests.candidates import case, write_candidate
-from tests.project import PACKAGE, composed, make_project
+from tests.project import PACKAGE, check_cleared, composed, make_project
 from tests.servables import CITY, CLASSES, write_servable
 from tests.tritons import placement, settings
 
@@ -158,6 +161,29 @@ def test_what_a_kill_left_behind(tmp_path: Path, price: Path) -> None:
     assert found == {"house/3/model.onnx", "house/3/config.pbtxt", *(f"house/warmup/3/{i}" for i in range(7))}
 
 
+def test_what_a_kill_leaves_of_a_version_that_goes(
+    tmp_path: Path, price: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No half of it stands among the others, and it can be put there again."""
+    repository = ModelRepository(tmp_path, "house")
+    for number in (1, 2):
+        repository.add(placement(price, number))
+
+    def killed(folder: Path) -> None:
+        (folder / "model.onnx").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            repository.prune(1, served=2)
+    assert repository.versions == [2]
+    repository.add(placement(price, 1))
+    assert repository.versions == [2, 1]
+    assert {path.name for path in (tmp_path / "house").iterdir()} == {"1", "2", "warmup"}
+    assert repository.prune(1, served=2) == [1]
+
+
 def test_one_at_a_time(tmp_path: Path, price: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_project(tmp_path))
     with ModelRepository(tmp_path / "models", "house").locked():
@@ -190,6 +216,16 @@ def test_the_verb_without_a_server(tmp_path: Path, price: Path, monkeypatch: pyt
         (["version=1", "server=ftp://x:1"], "server: give <host>:<port>, or https://<host>:<port>, not 'ftp://x:1'"),
         (["version=1", "server=localhost"], "server: give <host>:<port>, or https://<host>:<port>, not 'localhost'"),
         (["version=1", "server=a:b"], "server: give <host>:<port>, or https://<host>:<port>, not 'a:b'"),
+        (["version=1", "server=a:65536"], "server: give <host>:<port>, or https://<host>:<port>, not 'a:65536'"),
+        (["version=1", "server=a:0"], "server: give <host>:<port>, or https://<host>:<port>, not 'a:0'"),
+        (
+            ["version=1", "server='http://me:s3cret@a:80'"],
+            "give <host>:<port>, or https://<host>:<port>, not '***@a:80'",
+        ),
+        (
+            ["version=1", "control_key='s3cret\n'"],
+            "config: control_key: it holds a line break or another control character",
+        ),
     ],
 )
 def test_mistakes(
@@ -200,8 +236,15 @@ def test_mistakes(
     with pytest.raises(UserError) as caught:
         triton(composed("triton", f"reference={price}", "repository=models", *overrides))
     assert message in str(caught.value)
+    assert "s3cret" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "models/house").exists()
+
+
+@pytest.mark.parametrize("name", ["TRITON_SERVER", "TRITON_CONTROL_KEY"])
+def test_no_test_meets_a_server_of_the_machine(name: str) -> None:
+    """It would load the models of tests."""
+    check_cleared(name)
 
 
 def places(monkeypatch: pytest.MonkeyPatch, folder: Path, *overrides: str) -> Any:
@@ -210,11 +253,28 @@ def places(monkeypatch: pytest.MonkeyPatch, folder: Path, *overrides: str) -> An
     return config.promotion.prod.gates["deployable"]["places"]
 
 
+def test_the_gates_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_project(tmp_path))
+    own = f"+promotion.staging.gates.mine._target_={PACKAGE}.promotion.gates.ContractGate"
+    promotion = validate(PromoteConfig, composed("promote", "version=1", "to=prod", own)).promotion
+    assert list(promotion.prod.gates) == ["contract", "parity", "quality", "provenance", "deployable"]
+    assert list(promotion.staging.gates) == [*promotion.prod.gates, "mine"]
+
+
 def test_the_gates_have_triton_among_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITON_SERVER", "127.0.0.1:8000")
     (node,) = places(monkeypatch, tmp_path).values()
     assert node["_target_"] == f"{PACKAGE}.integrations.triton.place.TritonPlace"
     assert (node["server"], node["release"], node["max_batch_size"]) == ("127.0.0.1:8000", "26.08", 1024)
+
+
+@pytest.mark.parametrize("key", ["a${b}", "${oc.env:HOME}", "???", "0123", "s3cret"])
+def test_a_key_reaches_the_place_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("TRITON_CONTROL_KEY", key)
+    (node,) = places(monkeypatch, tmp_path).values()
+    held = build(node)._settings.control_key
+    assert held.get_secret_value() == key
+    assert key not in repr(held)
 
 
 class Service(DeployableGate):
@@ -251,6 +311,7 @@ def test_a_wrong_setting_of_the_place_is_one_line() -> None:
 
 
 ODD_ANSWERS = [
+    b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{",
     b"SSH-2.0 hello\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -276,7 +337,7 @@ def test_whatever_answers_where_no_triton_is(answer: bytes) -> None:
         with pytest.raises(UserError) as caught:
             Server(address, 10).check()
         thread.join()
-    assert str(caught.value).startswith(f"{address}")
+    assert str(caught.value).startswith((address, f"no Triton answers at {address} (connection closed.)"))
     assert str(caught.value).endswith((": is that Triton's HTTP door?", "name another server"))
     assert len(str(caught.value).splitlines()) == 1
 
@@ -302,28 +363,47 @@ def test_a_local_server_that_cannot_be_installed(tmp_path: Path, monkeypatch: py
         environment.install(tmp_path / "local")
 
 
-@pytest.mark.parametrize("address", ["8000", ":8000", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:0", "127.0.0.1:65536"])
-def test_what_is_no_address(address: str) -> None:
-    with pytest.raises(UserError, match=r"^--http: .+ is no address: write it as 127\.0\.0\.1:8000$"):
-        check_free("--http", address)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--http", "8000"], "argument --http: give HOST:PORT, not '8000'"),
+        (["--grpc", ":8001"], "argument --grpc: give HOST:PORT, not ':8001'"),
+        (["--http", "127.0.0.1"], "argument --http: give HOST:PORT, not '127.0.0.1'"),
+        (["--http", "127.0.0.1:65536"], "argument --http: give HOST:PORT, not '127.0.0.1:65536'"),
+        (["--repository", "taken"], "error: taken: File exists"),
+        (["--install"], "error: .+/taken: File exists"),
+    ],
+)
+def test_mistakes_at_the_local_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    arguments: list[str], message: str,
+) -> None:  # fmt: skip
+    """Whatever they are, no server starts, which might be one for all of the machine's addresses."""
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("mine")
+    monkeypatch.setenv(environment.VARIABLE, "taken")
+    if "--repository" in arguments:
+        monkeypatch.setattr(local, "install", lambda folder: None)
+    monkeypatch.setattr(sys, "argv", ["local", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        local.main()
+    assert caught.value.code not in (0, None)
+    assert re.search(message + "$", capsys.readouterr().err.strip() or str(caught.value.code))
 
 
 def test_a_door_that_is_taken_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(environment.VARIABLE, str(tmp_path / "local"))
+    monkeypatch.setattr(local, "install", lambda folder: None)
     with socket.socket() as taken, socket.socket() as free:
         for door in (taken, free):
             door.bind(("127.0.0.1", 0))
         taken.listen()
-        free_port, address = free.getsockname()[1], f"127.0.0.1:{taken.getsockname()[1]}"
+        doors = [f"127.0.0.1:{door.getsockname()[1]}" for door in (free, taken)]
         free.close()
-        repository = tmp_path / "models"
-        arguments = ["--repository", str(repository), "--http", f"127.0.0.1:{free_port}", "--grpc", address]
-        monkeypatch.setattr(sys, "argv", ["local", *arguments])
-        with pytest.raises(
-            SystemExit, match=rf"^error: cannot listen on {address} \(Address already in use\): set --grpc$"
-        ):
-            main()
-    assert list(tmp_path.iterdir()) == []  # nothing was installed or made
+        arguments = ["--repository", str(tmp_path / "models"), "--http", doors[0], "--grpc", doors[1]]
+        monkeypatch.setattr("sys.argv", ["local", *arguments])
+        said = rf"^error: cannot listen on {doors[1]} \(Address already in use\): set --grpc$"
+        with pytest.raises(SystemExit, match=said):
+            local.main()
 
 
 def test_a_folder_for_several_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ import orjson
 from pydantic_core import from_json
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
-from {{ cookiecutter.project_slug }}.inference.wire import InputError, as_columns
+from {{ cookiecutter.project_slug }}.inference.wire import InputError
 
 from .. import docs
 from ..exchange import AS_JSON, Answer, RefusedRequestError, Request
-from ..refusals import MalformedError, shown
+from ..refusals import MalformedError, shown, too_many
 from . import Asked, Host, Identity, Outputs, Route
 from .invocations_docs import operations
 
@@ -22,6 +22,8 @@ FORMATS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 SHAPE = f"send an object with one of {', '.join(FORMATS)}"
 IGNORED = "params"
 """MLflow hands these to the model; a servable has none."""
+Table = dict[str, list[Any]] | list[dict[str, Any]]
+"""Columns by name, or records."""
 CODES = {
     400: "BAD_REQUEST", 401: "UNAUTHENTICATED", 404: "ENDPOINT_NOT_FOUND", 405: "BAD_REQUEST",
     408: "DEADLINE_EXCEEDED", 413: "REQUEST_LIMIT_EXCEEDED", 415: "BAD_REQUEST", 422: "INVALID_PARAMETER_VALUE",
@@ -38,12 +40,19 @@ def ping(host: Host, names: Any) -> Answer:
 
 
 class Invocations:
-    """The dialect."""
+    """The dialect.
+
+    Args:
+        max_rows: of a request.
+    """
 
     roots = ("invocations", "ping")
     find: Callable[[str], Route | None] = staticmethod(
         {"/invocations": Route("/invocations"), "/ping": Route("/ping", ping)}.get
     )
+
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
 
     def error(self, status: int, detail: str, request_id: str) -> tuple[int, bytes]:
         """`{"error_code": "<MLflow's name>", "message": "<one line>"}`; MLflow knows no 422."""
@@ -54,7 +63,7 @@ class Invocations:
     def interpreter(self, engine: Engine, identity: Identity) -> "InvocationsInterpreter":
         """The dialect for a model."""
         del identity  # MLflow's answer has no place for it: a header names the version
-        return InvocationsInterpreter(engine)
+        return InvocationsInterpreter(engine, self._max_rows)
 
 
 class InvocationsInterpreter:
@@ -62,17 +71,30 @@ class InvocationsInterpreter:
 
     Args:
         engine: the model.
+        max_rows: of a request.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, max_rows: int) -> None:
+        self._engine, self._max_rows = engine, max_rows
         self._inputs = [column.name for column in engine.contract.inputs]
 
     def read(self, request: Request) -> Asked:
         """Any of MLflow's formats, by the Content-Type; JSON where there is none."""
         table = _READERS[_media(request.headers.get(b"content-type"))](request.body)
-        columns = {name: table[name] for name in self._inputs if name in table}
+        columns = self._from_records(table) if isinstance(table, list) else table
+        columns = {name: columns[name] for name in self._inputs if name in columns}
         return Asked(columns, max(map(len, columns.values()), default=0))
+
+    def _from_records(self, records: list[dict[str, Any]]) -> dict[str, list[Any]]:
+        """The model's columns alone: each record may name others of its own, and all of those by all rows are no table.
+
+        Raises:
+            RefusedRequestError: there are too many records.
+        """
+        if len(records) > self._max_rows:
+            raise too_many(len(records), self._max_rows)
+        named = set().union(*records)
+        return {name: [record.get(name) for record in records] for name in self._inputs if name in named}
 
     def write(self, asked: Asked, outputs: Outputs) -> Answer:
         """A record per row, probabilities as `<target>_probabilities_<class>`."""
@@ -100,7 +122,7 @@ def _media(given: bytes | None) -> str:
     return media.strip()
 
 
-def _from_json(body: bytes) -> Any:
+def _from_json(body: bytes) -> Table:
     try:
         document = from_json(body)
     except ValueError as error:
@@ -122,7 +144,7 @@ def _from_json(body: bytes) -> Any:
         return {key: cells if isinstance(cells, list) else [cells] for key, cells in table.items()}
     if not isinstance(table, list) or not all(isinstance(record, dict) for record in table):
         raise InputError(f"{name} must be a list of objects, one per row, or an object of columns, not {shown(table)}")
-    return as_columns(table)
+    return table
 
 
 def _from_split(table: Any) -> dict[str, list[Any]]:
@@ -155,7 +177,7 @@ def _from_csv(body: bytes) -> dict[str, list[Any]]:
 def _columns(names: list[str], rows: list[Any]) -> dict[str, list[Any]]:
     if len(set(names)) < len(names):
         twice = next(name for name, times in Counter(names).items() if times > 1)
-        raise InputError(f"column {twice!r} is there twice")
+        raise InputError(f"column {shown(twice)} is there twice")
     for position, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(names):
             held = f"{len(row)} cells" if isinstance(row, list) else shown(row)
@@ -164,4 +186,4 @@ def _columns(names: list[str], rows: list[Any]) -> dict[str, list[Any]]:
     return {name: list(column) for name, column in zip(names, cells, strict=True)}
 
 
-_READERS: dict[str, Callable[[bytes], Any]] = {"application/json": _from_json, "text/csv": _from_csv}
+_READERS: dict[str, Callable[[bytes], Table]] = {"application/json": _from_json, "text/csv": _from_csv}

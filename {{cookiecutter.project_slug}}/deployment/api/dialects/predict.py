@@ -17,10 +17,17 @@ PATH = "/predict"
 
 
 class Predict:
-    """The dialect."""
+    """The dialect.
+
+    Args:
+        max_rows: of a request.
+    """
 
     roots = ("predict",)
     find: Callable[[str], Route | None] = staticmethod({PATH: Route(PATH)}.get)
+
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
 
     def error(self, status: int, detail: str, request_id: str) -> tuple[int, bytes]:
         """`{"detail": "<one line>"}`; a failure has the request's id beside it."""
@@ -31,7 +38,7 @@ class Predict:
 
     def interpreter(self, engine: Engine, identity: Identity) -> "PredictInterpreter":
         """The dialect for a model."""
-        return PredictInterpreter(engine, identity)
+        return PredictInterpreter(engine, identity, self._max_rows)
 
 
 class PredictInterpreter:
@@ -40,11 +47,12 @@ class PredictInterpreter:
     Args:
         engine: the model.
         identity: what it is called in every answer.
+        max_rows: of a request.
     """
 
-    def __init__(self, engine: Engine, identity: Identity) -> None:
+    def __init__(self, engine: Engine, identity: Identity, max_rows: int) -> None:
         self._contract, self._identity = engine.contract, identity
-        self._bodies = Bodies(engine.contract)
+        self._bodies = Bodies(engine.contract, max_rows)
 
     def read(self, request: Request) -> Rows:
         """Records or columns."""

@@ -1,6 +1,7 @@
 """CSV and Parquet files, read and written part by part. A CSV file's cells stay text: the wire encoding reads them."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -118,7 +119,7 @@ def row_count(path: Path) -> int | None:
 
 
 def _check_names(file: object, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise UserError(f"{file} has two columns named {twice[0]!r}: rename one")
 

@@ -73,7 +73,9 @@ class ProvenanceGate:
         made_from = case.candidate.contract.provenance
         if made_from is None or made_from.commit is None:
             return Verdict(False, "trained outside a git repository with a commit: commit the project, and train again")
-        if made_from.dirty is not False:
+        if made_from.dirty is None:
+            return Verdict(False, "trained where git could not say whether all was committed: train again")
+        if made_from.dirty:
             return Verdict(False, "trained with uncommitted changes: commit them, and train again")
         if made_from.lock is None:
             return Verdict(False, "trained without uv.lock: run `make setup`, commit uv.lock, and train again")

@@ -101,7 +101,7 @@ class TrainConfig(Group):
     threads: int = Field(ge=1)
     progress: bool
     keep: str | None
-    generated: tuple[str, ...]
+    generated: tuple[Annotated[str, Field(min_length=1)], ...]
     features: FeaturesConfig
     model: Component
     trainer: TrainerConfig
@@ -167,12 +167,21 @@ def validate(schema: type[Config], cfg: DictConfig) -> Config:
         text = str(error).splitlines()[0]
         unset = text.removeprefix("Missing mandatory value: ")
         raise UserError(f"config: {unset} is not set" if unset != text else f"config: {text}") from None
-    try:
-        config = schema.model_validate(container)
-    except ValidationError as error:
-        raise UserError(f"config: {_first_problem(error)}") from None
+    config = checked(schema, container)
     _check_targets(container, "")
     return config
+
+
+def checked(schema: type[Config], values: Any) -> Config:
+    """Check values that are composed and resolved already: `${` in one of them stands for itself.
+
+    Raises:
+        UserError: as `validate`.
+    """
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"config: {_first_problem(error)}") from None
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -8,7 +8,7 @@ from .config import LoggingConfig, MlflowConfig
 from .groups import Component, Group
 
 GATES = ("contract", "parity", "quality", "provenance", "deployable")
-"""The gates that every stage names."""
+"""The gates that every stage names, in the order in which they run: the one that starts servers comes last."""
 
 
 class StageConfig(Group):
@@ -19,10 +19,11 @@ class StageConfig(Group):
     @field_validator("gates")
     @classmethod
     def _off_is_said(cls, gates: dict[str, Component | None]) -> dict[str, Component | None]:
+        """In order, which Hydra's lists of defaults may change."""
         for name in GATES:
             if name not in gates:
                 raise ValueError(f"{name} is gone: null switches a gate off, and the report says so")
-        return gates
+        return {name: gates[name] for name in dict.fromkeys([*GATES, *gates])}
 
 
 class PromotionConfig(Group):

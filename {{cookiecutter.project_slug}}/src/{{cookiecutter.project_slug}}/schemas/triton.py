@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from .config import LoggingConfig, MlflowConfig
 from .groups import Group
 
-ADDRESS = re.compile(r"(https?://)?([^/:@\s]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
+ADDRESS = re.compile(r"(https?://)?([^/:@\s]+|\[[0-9A-Fa-f:]+\]):(?P<port>[1-9]\d{0,4})")
 
 
 class TritonSettings(Group):
@@ -27,15 +27,21 @@ class TritonSettings(Group):
     @classmethod
     def _is_an_address(cls, server: str | None) -> str | None:
         """An empty environment variable names no server."""
-        if server and not ADDRESS.fullmatch(server):
-            raise ValueError(f"give <host>:<port>, or https://<host>:<port>, not {server!r}")
+        found = ADDRESS.fullmatch(server) if server else None
+        if server and (found is None or int(found["port"]) > 65535):
+            shown = re.sub(r".*@", "***@", server)  # no password in a message
+            raise ValueError(f"give <host>:<port>, or https://<host>:<port>, not {shown!r}")
         return server or None
 
     @field_validator("control_key", mode="before")
     @classmethod
     def _as_secret(cls, key: Any) -> Any:
         """Before any other check, whose message would show the value; OmegaConf reads digits as a number."""
-        return key if isinstance(key, SecretStr) else str(key) if key not in (None, "") else None
+        if isinstance(key, SecretStr) or key in (None, ""):
+            return key or None
+        if not str(key).isprintable():
+            raise ValueError("it holds a line break or another control character, which no header can carry")
+        return str(key)
 
     @field_validator("release", mode="before")
     @classmethod

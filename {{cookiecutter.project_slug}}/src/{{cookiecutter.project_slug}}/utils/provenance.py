@@ -28,6 +28,8 @@ class Code:
         found = []
         if self.commit is None:
             found.append("no commit (run `git init` and commit the project)")
+        elif self.dirty is None:
+            found.append("whether changes are uncommitted (`git status` fails: is all of `generated` in the project?)")
         elif self.dirty:
             found.append("uncommitted changes (commit them before a run that is to be released)")
         if self.lock is None:
@@ -45,7 +47,8 @@ def code(generated: Sequence[str]) -> Code:
     if top is None or Path(top) != Path.cwd().resolve():  # a repository further up knows nothing of this project
         return Code(None, None, None, _lock())
     commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *_but(generated))
-    return Code(commit, _git("branch", "--show-current"), None if commit is None else bool(status), _lock())
+    dirty = None if commit is None or status is None else bool(status)
+    return Code(commit, _git("branch", "--show-current"), dirty, _lock())
 
 
 def system() -> dict[str, str]:

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from ...inference.engine import Engine
-from ...schemas.config import validate
+from ...schemas.config import checked
 from ...schemas.triton import TritonSettings
 from .placement import Placement
 from .server import Server
@@ -21,7 +19,7 @@ class TritonPlace:
     """
 
     def __init__(self, **settings: Any) -> None:
-        self._settings = validate(TritonSettings, OmegaConf.create(settings))
+        self._settings = checked(TritonSettings, settings)
 
     def check(self, folder: Path, version: str) -> str:
         """Rehearse the version on the server that is named; see `ports.Place`."""

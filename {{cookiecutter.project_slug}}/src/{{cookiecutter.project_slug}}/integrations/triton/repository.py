@@ -113,7 +113,9 @@ class ModelRepository:
         """Remove the oldest versions, never the served one, until `keep` are left; returns those that went."""
         others = [number for number in self.versions if number != served]
         for number in others[keep - 1 :]:
-            shutil.rmtree(self._folder / str(number))
+            gone = self._folder / f".{number}.gone"  # a kill in the midst must leave no half of a version
+            (self._folder / str(number)).replace(gone)
+            shutil.rmtree(gone)
             shutil.rmtree(self._folder / "warmup" / str(number), ignore_errors=True)
         return others[keep - 1 :]
 

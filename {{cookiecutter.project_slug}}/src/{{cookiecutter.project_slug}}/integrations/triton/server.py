@@ -129,19 +129,19 @@ class Server:
             UnreachableError: nothing answers, or not in time.
             UserError: the server refuses.
         """
-        from geventhttpclient.response import HTTPParseError
+        from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
         from tritonclient.utils import InferenceServerException
 
         try:
             yield
         except InferenceServerException as error:
             raise UserError(f"{self.address}: {_first_line(error.message())}") from None
-        except (HTTPParseError, ValueError) as error:
-            raise UserError(f"{self.address} answers what no Triton does: {_first_line(str(error))}") from None
-        except OSError as error:
+        except (OSError, HTTPConnectionClosed) as error:
             raise UnreachableError(
                 f"no Triton answers at {self.address} ({_first_line(str(error))}): start it, or name another server"
             ) from None
+        except (HTTPParseError, ValueError) as error:
+            raise UserError(f"{self.address} answers what no Triton does: {_first_line(str(error))}") from None
 
 
 def _input(name: str, array: np.ndarray) -> Any:

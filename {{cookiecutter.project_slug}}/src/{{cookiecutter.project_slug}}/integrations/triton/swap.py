@@ -28,13 +28,16 @@ def rehearse(server: Server, placement: Placement, role: str) -> int:
     Raises:
         UserError: the version does not load, or answers otherwise than in training.
     """
-    name = f"{placement.name}.{role}"
+    name = f"{placement.name}~{role}"  # which can be no model's own: see placement.NAME
     server.check()
     try:
         server.load_aside(name, placement)
         return _ask(server, name, placement)
     finally:
-        _tell(server.unload, name, "the rehearsal may still be loaded")
+        try:
+            server.unload(name)
+        except UserError as error:  # another failure may be on its way to the user
+            logger.warning("{} may still be loaded: {}", name, error)
 
 
 def swap(server: Server, repository: ModelRepository, placement: Placement, pause: Callable[[], None]) -> None:
@@ -66,11 +69,9 @@ def swap(server: Server, repository: ModelRepository, placement: Placement, paus
         pause()
     except BaseException as error:
         repository.point(way_back)
-        told = server.unload if served is None else server.load
-        _tell(told, name, "the repository is as before, the server may not be")
+        now = _restored(server, name, served)
         if isinstance(error, UserError):
-            back = f"version {served} serves on" if served else "nothing is served"
-            raise UserError(f"{error}; {back}; does the server read {repository.root.resolve()}?") from None
+            raise UserError(f"{error}; {now}; does the server read {repository.root.resolve()}?") from None
         raise
     logger.info("{} serves version {} of {}: {} golden rows agree", server.address, number, name, rows)
 
@@ -81,9 +82,15 @@ def _ask(server: Server, name: str, placement: Placement) -> int:
     return placement.engine.check_golden(lambda feeds: server.run(name, placement.number, feeds, rows), where)
 
 
-def _tell(server: Callable[[str], None], name: str, otherwise: str) -> None:
-    """Tell the server something about a model; where that fails, another failure is on its way to the user."""
+def _restored(server: Server, name: str, served: int | None) -> str:
+    """Have the server follow the repository again, and say what it serves then; a failure is on its way to the user."""
     try:
-        server(name)
+        if served is None:
+            server.unload(name)
+        else:
+            server.load(name)
+        now = server.version(name)
     except UserError as error:
-        logger.warning("{}: {}: {}", name, otherwise, error)
+        logger.warning("{}: the repository is as before, the server may not be: {}", name, error)
+        return "what the server serves now is not known"
+    return f"version {now} serves" if now else "nothing is served"
