@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import fastapi
@@ -63,12 +64,14 @@ class Service(FastAPI):
         self.dialects = dialects = (Predict(rows), OpenInference(rows), Invocations(rows))
         self.watch = Watch(config, lambda found: Served.load(found, config, dialects), self._swap, self.metrics)
         self._documents: tuple[Served | None, dict[str, Any]] | None = None
-        self.get("/model", responses=docs.errors(docs.REFUSAL, "401", "503"))(model)
+        own = partial(self.get, tags=docs.TAG)
+        own("/model", summary="What is served", responses=docs.errors(docs.REFUSAL, "401", "503"))(model)
         judged = docs.errors(docs.REFUSAL, "401", "404", "503")
-        self.get("/model/promotion", responses=judged)(Promotions(config).answer)
-        self.get("/health/live")(live)
-        self.get("/health/ready", responses=docs.errors(docs.REFUSAL, "503"))(ready)
-        self.get("/metrics", response_class=PlainTextResponse)(metrics)
+        own("/model/promotion", summary="What its gates found", responses=judged)(Promotions(config).answer)
+        own("/health/live", summary="Whether the process answers")(live)
+        unready = docs.errors(docs.REFUSAL, "503")
+        own("/health/ready", summary="Whether the server takes requests", responses=unready)(ready)
+        own("/metrics", summary="For Prometheus", response_class=PlainTextResponse)(metrics)
         self.add_exception_handler(RefusedRequestError, _refused)
         self.add_exception_handler(Exception, _failed)
         self.gate = Gate(

@@ -1,5 +1,6 @@
 """The OpenAPI document: real fields, units and ranges, from the contract and from the models that validate."""
 
+from enum import Enum
 from typing import Any
 
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
@@ -9,6 +10,7 @@ from .bodies import Bodies
 from .keys import OPEN, SCHEMES
 
 Schema = dict[str, Any]
+TAG: list[str | Enum] = ["The service"]
 
 
 def document(base: Schema, operations: Schema, asks_for_key: bool) -> Schema:
@@ -50,6 +52,7 @@ def operation(contract: Contract, bodies: Bodies) -> Schema:
     return {
         "summary": "Predictions for records or columns",
         "operationId": "predict",
+        "tags": TAG,
         "requestBody": {"required": True, "content": {"application/json": request}},
         "responses": {
             "200": {"description": "Predictions, in the form of the request", "content": {"application/json": answer}},

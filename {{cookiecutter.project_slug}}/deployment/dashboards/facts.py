@@ -79,7 +79,7 @@ def columns(contract: Contract) -> pa.Table:
             "kind": "key" if column.role == "key" else column.kind,
             "unit": column.unit or "",
             "may be missing": "yes" if column.missing else "no",
-            "notes": Field(column).hint,
+            "notes": Field(column).notes,
         }
         for column in contract.columns
     ]
@@ -92,7 +92,6 @@ def uploaded(called: str) -> str:
 
 
 def scored_line(scored: Scored) -> str:
-    """Which model answered, and how many rows it did not."""
-    rejected = scored.rejects.num_rows if scored.rejects is not None else 0
-    left_out = f"; {rejected:,} rows do not fit, and are listed below" if rejected else ""
+    """Which model answered, and whether it answered every row."""
+    left_out = "; rows that do not fit are listed below, with the reason" if scored.rejects is not None else ""
     return f"Answered by {title(scored.model)}{left_out}."

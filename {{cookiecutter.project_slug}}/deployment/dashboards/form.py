@@ -13,6 +13,8 @@ from . import words
 Widget = Literal["number", "choice", "open choice", "text"]
 """A number; one of some values; one of some values or any other text; a line of text."""
 TRUTHS = {"true": True, "false": False}
+LEVELS_NAMED = 8
+"""Of a category, in a table of columns."""
 _LEFT_OUT = re.compile(r", (row 0|the body) (holds null|lacks it)$")
 
 
@@ -49,7 +51,17 @@ class Field:
 
     @property
     def hint(self) -> str:
-        """What training saw, in a few words; it may be empty."""
+        """What training saw, in a few words, beside a list of the levels; it may be empty."""
+        return self._told("one of these, or any other text")
+
+    @property
+    def notes(self) -> str:
+        """The same where no list is in view: the first levels are named."""
+        levels = self.column.categories or ()
+        more = f" and {len(levels) - LEVELS_NAMED:,} more" if len(levels) > LEVELS_NAMED else ""
+        return self._told(f"in training {', '.join(levels[:LEVELS_NAMED])}{more}; any other text is taken")
+
+    def _told(self, levels: str) -> str:
         column = self.column
         if column.role == "key":
             return "Identifies the row; optional"
@@ -60,7 +72,7 @@ class Field:
         if column.kind == "time" and not column.range:
             parts.append("ISO 8601, UTC where no zone is named")
         if column.kind == "category":
-            parts.append("one of these, or any other text" if column.categories else "any text")
+            parts.append(levels if column.categories else "any text")
         if column.source is not None:
             parts.append(f"from the feature table {column.source.table}")
         text = "; ".join(parts)

@@ -84,7 +84,7 @@ class ScoreTab:
         if scored is None or upload is None:
             return
         shown, suffix, stem = self._session.settings.preview_rows, upload[0].suffix, Path(upload[1]).stem
-        with card(f"{scored.table.num_rows:,} rows scored"):
+        with card(f"{words.rows(scored.table.num_rows)} scored"):
             note(facts.scored_line(scored))
             for warning in scored.warnings:
                 banner(warning, "warning")
@@ -92,7 +92,7 @@ class ScoreTab:
                 grid(scored.table, shown, "Scored rows")
                 _download("Download predictions", lambda: scored.file, f"{stem}_scored{suffix}")
         if scored.rejects is not None:
-            with card(f"{scored.rejects.num_rows:,} rows rejected"):
+            with card(f"{words.rows(scored.rejects.num_rows)} rejected"):
                 grid(scored.rejects, shown, "Rejected rows")
                 _download("Download rejected rows", lambda: scored.rejects_file, f"{stem}_scored.rejects{suffix}")
 

@@ -43,7 +43,7 @@ def _scored(session: Session) -> None:
     path, called = session.upload
     shown, stem = session.settings.preview_rows, Path(called).stem
     with st.container(border=True):
-        st.subheader(literal(f"{scored.table.num_rows:,} rows scored"), anchor=False)
+        st.subheader(literal(f"{words.rows(scored.table.num_rows)} scored"), anchor=False)
         st.caption(literal(facts.scored_line(scored)))
         for warning in scored.warnings:
             st.warning(literal(warning))
@@ -53,7 +53,7 @@ def _scored(session: Session) -> None:
             st.download_button("Download predictions", scored.file, name, on_click="ignore", type="primary")
     if scored.rejects is not None:
         with st.container(border=True):
-            st.subheader(literal(f"{scored.rejects.num_rows:,} rows rejected"), anchor=False)
+            st.subheader(literal(f"{words.rows(scored.rejects.num_rows)} rejected"), anchor=False)
             st.dataframe(scored.rejects.slice(0, shown), hide_index=True)
             name = f"{stem}_scored.rejects{path.suffix}"
             st.download_button("Download rejected rows", scored.rejects_file, name, on_click="ignore")

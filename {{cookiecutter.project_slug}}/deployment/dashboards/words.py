@@ -18,6 +18,11 @@ NO_ROW = "Predict a row first: it is the one that is compared."
 NO_TABLE = "Upload a table first, under Score a table: it is the one that is compared."
 
 
+def rows(count: int) -> str:
+    """How many rows."""
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def number(value: float) -> str:
     """Five digits, or two decimals of a large number with its thousands apart."""
     if math.isfinite(value) and 1e4 <= abs(value) < 1e15:

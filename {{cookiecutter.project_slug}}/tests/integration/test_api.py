@@ -149,6 +149,19 @@ def operation(client: TestClient) -> Any:
     return client.get("/openapi.json").json()["paths"]["/predict"]["post"]
 
 
+def test_docs_say_what_each_route_is_for(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    own = {path: next(iter(methods.values())) for path, methods in paths.items()}
+    assert {path: route["summary"] for path, route in own.items() if route["tags"] == ["The service"]} == {
+        "/predict": "Predictions for records or columns",
+        "/model": "What is served",
+        "/model/promotion": "What its gates found",
+        "/health/live": "Whether the process answers",
+        "/health/ready": "Whether the server takes requests",
+        "/metrics": "For Prometheus",
+    }
+
+
 def test_docs_show_the_fields(client: TestClient, kind: str) -> None:
     body = operation(client)["requestBody"]["content"]["application/json"]
     records, columns = (form["properties"] for form in body["schema"]["anyOf"])

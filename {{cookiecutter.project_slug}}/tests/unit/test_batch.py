@@ -439,7 +439,9 @@ def test_values_that_training_never_saw_are_counted(engine, tmp_path):
     assert done.unusual == {"age": 3, "history": 2, CITY: 1}
     known = {column.name: column for column in COLUMNS}
     assert describe(known["age"], 1234) == "column 'age': 1,234 values lie outside 18 to 90, the range of training"
-    assert describe(known[CITY], 1) == f"column {CITY!r}: 1 values are levels that training never saw"
+    assert describe(known["age"], 1) == "column 'age': 1 value lies outside 18 to 90, the range of training"
+    assert describe(known[CITY], 2) == f"column {CITY!r}: 2 values are levels that training never saw"
+    assert describe(known[CITY], 1) == f"column {CITY!r}: 1 value is a level that training never saw"
 
 
 def test_rows_from_a_start_on(tmp_path):

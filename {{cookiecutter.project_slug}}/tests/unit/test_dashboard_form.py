@@ -42,6 +42,8 @@ def test_hints_and_typical_values() -> None:
         "history": "3 values, separated by commas, the oldest first; -20 to 40 in training",
         "income": "From the feature table cells",
     }
+    many = Field(Column(name="town", kind="category", categories=tuple("abcdefghij")))
+    assert many.notes == "In training a, b, c, d, e, f, g, h and 2 more; any other text is taken"
     assert {name: field.typical for name, field in FIELDS.items()} == {
         "id": None, "age": 41.5, "rooms per house": 4, "is.new": "true", "seen at": "2020-09-13T12:26:40Z",
         CITY: "süd", "history": "1.5, 1.5, 1.5", "income": 2.0,

@@ -240,6 +240,7 @@ def test_what_is_served(running: Thread, folder: Path) -> None:
     assert columns[0] == {
         "column": "age", "kind": "number", "unit": "years", "may be missing": "no", "notes": "18 to 90 in training",
     }  # fmt: skip
+    assert columns[4]["notes"] == "In training süd, nord, 5, true; any other text is taken"
 
 
 def test_reports_are_asked_for_now_and_then(running: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,6 +331,10 @@ def test_metrics_side_by_side() -> None:
 )  # fmt: skip
 def test_numbers(value: float, text: str) -> None:
     assert words.number(value) == text
+
+
+def test_counts() -> None:
+    assert [words.rows(count) for count in (0, 1, 1234)] == ["0 rows", "1 row", "1,234 rows"]
 
 
 @pytest.mark.parametrize(

@@ -391,6 +391,21 @@ def test_mistakes_at_the_local_server(
     assert re.search(message + "$", capsys.readouterr().err.strip() or str(caught.value.code))
 
 
+def test_a_door_that_is_taken_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "install", lambda folder: None)
+    with socket.socket() as taken, socket.socket() as free:
+        for door in (taken, free):
+            door.bind(("127.0.0.1", 0))
+        taken.listen()
+        doors = [f"127.0.0.1:{door.getsockname()[1]}" for door in (free, taken)]
+        free.close()
+        arguments = ["--repository", str(tmp_path / "models"), "--http", doors[0], "--grpc", doors[1]]
+        monkeypatch.setattr("sys.argv", ["local", *arguments])
+        said = rf"^error: cannot listen on {doors[1]} \(Address already in use\): set --grpc$"
+        with pytest.raises(SystemExit, match=said):
+            local.main()
+
+
 def test_a_folder_for_several_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(environment.VARIABLE, raising=False)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -22,11 +23,27 @@ def main() -> None:
     try:
         installed = install(home())
         arguments.repository.mkdir(parents=True, exist_ok=True)
+        if not arguments.install:
+            _check_free("--http", arguments.http)
+            _check_free("--grpc", arguments.grpc)
     except (UserError, OSError) as error:
         sys.exit(f"error: {one_line(error)}")
-    if not arguments.install:
+    if arguments.install:
+        print(f"the local tritonserver is in {installed.folder}")
+    else:
         command = installed.command(arguments.repository, arguments.http, arguments.grpc)
         os.execve(command[0], command, installed.environment())
+
+
+def _check_free(option: str, address: str) -> None:
+    """The server says that a port is taken at the end of eighty lines, after it has loaded the models."""
+    host, _, port = address.rpartition(":")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            raise UserError(f"cannot listen on {address} ({error.strerror}): set {option}") from None
 
 
 def _address(text: str) -> str:

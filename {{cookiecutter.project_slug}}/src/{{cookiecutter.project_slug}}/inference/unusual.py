@@ -37,6 +37,8 @@ class Unusual:
 def describe(column: Column, count: int) -> str:
     """The warning of one column, in one line."""
     if column.range is None:
-        return f"column {column.name!r}: {count:,} values are levels that training never saw"
+        found = "1 value is a level" if count == 1 else f"{count:,} values are levels"
+        return f"column {column.name!r}: {found} that training never saw"
     low, high = column.range
-    return f"column {column.name!r}: {count:,} values lie outside {low:g} to {high:g}, the range of training"
+    found = "1 value lies" if count == 1 else f"{count:,} values lie"
+    return f"column {column.name!r}: {found} outside {low:g} to {high:g}, the range of training"
