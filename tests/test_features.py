@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import combinations
 from pathlib import Path
 
@@ -98,24 +99,36 @@ def test_static_checks(bake: MakeBake, bake_environment: Path, stream: Stream, t
 
 @pytest.mark.slow
 def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
-    """What reads the configuration, and what runs the gates that it lists."""
-    project = bake(**EVERYTHING[0])
-    stream(project, "make", "test-fast", f"VENV={bake_environment}")
+    """What reads the whole configuration, and what runs the gates that it lists."""
     python = str(bake_environment / "bin" / "python")
-    stream(project, python, "-m", "pytest", "tests/integration/test_promotion.py", PYTHONPATH="src")
+    tests = ["tests/unit/test_config.py", "tests/unit/test_gates.py", "tests/integration/test_promotion.py"]
+    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PAIRWISE)
 def test_tests_of_the_features(
-    bake: MakeBake, bake_environment: Path, stream: Stream, expected_files: Callable[..., set[str]], name: str
+    bake: MakeBake,
+    bake_environment: Path,
+    expected_files: Callable[..., set[str]],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """What belongs to the features that are on; the suite that every bake shares runs in test_inside.py."""
-    answers: Answers = COMBINATIONS[name]
-    project = bake(**answers)
-    shared = expected_files(project.path.name, **NOTHING)
-    own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
-    assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
-    printed = stream(project, str(bake_environment / "bin" / "python"), "-m", "pytest", *own)
-    if os.environ.get("ML_TEMPLATE_STRICT"):
-        assert not [line for line in printed.splitlines() if line.startswith("SKIPPED")]
+    """What belongs to the features that are on; the suite that every bake shares runs in test_inside.py.
+
+    Two bakes at a time: their tests wait for processes much of the time.
+    """
+    python = str(bake_environment / "bin" / "python")
+
+    def run(project: Bake, answers: Answers) -> str:
+        shared = expected_files(project.path.name, **NOTHING)
+        own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
+        assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
+        return project.run(python, "-m", "pytest", *own)
+
+    with ThreadPoolExecutor(2) as pool:
+        runs = {pool.submit(run, bake(**COMBINATIONS[name]), COMBINATIONS[name]): name for name in PAIRWISE}
+        for done in as_completed(runs):
+            printed = done.result()
+            with capfd.disabled():
+                print(f"\n{runs[done]}:\n{printed}", flush=True)
+            if os.environ.get("ML_TEMPLATE_STRICT"):
+                assert not [line for line in printed.splitlines() if line.startswith("SKIPPED")]
