@@ -23,7 +23,7 @@ def _not_digits(text: str) -> str:
 
 def _integral(value: float) -> float:
     if value == value and not value.is_integer():
-        raise ValueError("a fraction names no category")
+        raise ValueError("a fraction names nothing")
     return value
 
 
@@ -32,7 +32,13 @@ def _nan_as_null(value: Any) -> Any:
 
 
 Missing = Annotated[None, BeforeValidator(_nan_as_null)]
-_KEY = Annotated[str | Annotated[int, Field(ge=-(2**63), lt=2**63)], WithJsonSchema({"type": ["string", "integer"]})]
+_LARGEST = 2**63 - 1  # what JSON's readers and writers take for an integer; a larger one would become another number
+_KEY = Annotated[
+    str
+    | Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
+    | Annotated[float, Field(gt=-(2**63), lt=2**63), AfterValidator(_integral)],  # 5.0 is an integer in JSON Schema
+    WithJsonSchema({"type": ["string", "integer"], "minimum": -_LARGEST, "maximum": _LARGEST}),
+]
 _TYPES: dict[str, Any] = {
     "number": float,
     "integer": Annotated[int | float, WithJsonSchema({"type": "integer"})],
@@ -74,7 +80,7 @@ def optional(column: Column) -> bool:
 def needed(column: Column) -> str:
     """What a cell must be, to follow the words 'must be'."""
     if column.role == "key":
-        return "text or an integer"
+        return "text or an integer of 64 bits"
     one = _NEEDED[column.kind]
     return one if column.width == 1 else f"a list of {column.width} values, each {one}"
 

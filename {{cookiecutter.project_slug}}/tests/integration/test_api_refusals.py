@@ -53,8 +53,8 @@ CELLS: list[tuple[str, str, str]] = [
     ("history", '[1, "2", 3]',
      "column 'history' must be a list of 3 values, each a finite number, row 1 holds '2' at position 1"),
     ("history", "[1, 2, Infinity]", "column 'history' must be a finite number, row 1 holds inf"),
-    ("id", "1.5", "column 'id' must be text or an integer, row 1 holds 1.5"),
-    ("id", "9223372036854775808", "column 'id' must be text or an integer, row 1 holds 9223372036854775808"),
+    ("id", "1.5", "column 'id' must be text or an integer of 64 bits, row 1 holds 1.5"),
+    ("id", "9223372036854775808", "column 'id' must be text or an integer of 64 bits, row 1 holds 9223372036854775808"),
 ]  # fmt: skip
 
 
