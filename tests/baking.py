@@ -149,7 +149,10 @@ class Bake:
 def shared_environment(projects: list[Bake]) -> Path:
     """The one virtual environment for all bakes, made anew when what one of the projects depends on has changed."""
     tables = [project.toml("pyproject.toml") for project in projects]
-    wanted = [[table["project"], table["dependency-groups"]] for table in tables]
+    wanted = [
+        [table["project"]["dependencies"], table["project"]["optional-dependencies"], table["dependency-groups"]]
+        for table in tables
+    ]
     key = hashlib.sha256(json.dumps([sys.version, wanted], sort_keys=True).encode()).hexdigest()
     venv = ROOT / ".bake-venv"
     stamp = venv / ".key"

@@ -1,5 +1,6 @@
 """`/invocations` and `/ping` in the OpenAPI document."""
 
+import re
 from typing import Any
 
 from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS, Column, Contract
@@ -78,7 +79,7 @@ def _cell(column: Column) -> Schema:
         "time": [cells.MOMENT, _text("[+-]?[0-9]{1,7}([.][0-9]*)?")],
         "category": [{"type": ["string", "number", "boolean"]}],
     }
-    gaps: list[Schema] = [{"type": "null"}, {"enum": list(MISSING_TOKENS)}] if column.missing else []
+    gaps: list[Schema] = [{"type": "null"}, _text("|".join(map(re.escape, MISSING_TOKENS)))] if column.missing else []
     one: Schema = {"anyOf": forms[column.kind] + gaps}
     if column.width > 1:
         one = list_of(one) | {"minItems": column.width, "maxItems": column.width}
