@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,28 +15,9 @@ from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
 
 from tests.candidates import case, write_candidate
 from tests.project import PACKAGE, composed, make_project
-from tests.tritons import Triton, free_ports, houses, placement, running, served, settings
+from tests.tritons import Triton, free_ports, placement, running, served, settings
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    with running(tmp_path_factory.mktemp("triton") / "models") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    return houses(tmp_path_factory.mktemp("servables"))
-
-
-@pytest.fixture
-def house(triton: Triton, folders: dict[int, Path]) -> ModelRepository:
-    """The model's folder; version 1 is served."""
-    repository = ModelRepository(triton.repository, "house")
-    swap(triton.server(), repository, placement(folders[1], 1), lambda: None)
-    return repository
 
 
 def test_a_server_that_reads_another_repository(

@@ -1,6 +1,6 @@
 """A trained servable on a real tritonserver answers as training did, over HTTP and gRPC."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,10 @@ from tests.project import make_project
 from tests.servables import CLASSES, ROWS, expected, write_servable
 from tests.servers import running as service
 from tests.trainings import Trained
-from tests.tritons import CLIENTS, Triton, ask, feeds, placement, running
+from tests.tritons import CLIENTS, Triton, ask, feeds, placement
 
 pytestmark = pytest.mark.slow
 MAX_BATCH = 1000
-
-
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    with running(tmp_path_factory.mktemp("triton") / "models") as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +19,9 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 
 from tests.project import PACKAGE, ROOT, environment_of
 from tests.servables import ROWS, expected, write_servable
-from tests.tritons import BIAS, CLIENTS, Triton, ask, feeds, houses, placement, running, served
+from tests.tritons import BIAS, CLIENTS, Triton, ask, feeds, placement, running, served
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    with running(tmp_path_factory.mktemp("triton") / "models") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    return houses(tmp_path_factory.mktemp("servables"))
-
-
-@pytest.fixture
-def house(triton: Triton, folders: dict[int, Path]) -> ModelRepository:
-    """The model's folder; version 1 is served."""
-    repository = ModelRepository(triton.repository, "house")
-    swap(triton.server(), repository, placement(folders[1], 1), lambda: None)
-    return repository
 
 
 class Load:
