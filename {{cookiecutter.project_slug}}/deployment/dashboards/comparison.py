@@ -97,8 +97,7 @@ def of_metrics(first: Mapping[str, float], second: Mapping[str, float]) -> list[
 
 def of_contracts(first: Served, second: Served) -> str | None:
     """Why the two cannot be compared, or why clients of the first could not call the second unchanged."""
-    ours, theirs = ([target.identity for target in one.contract.targets] for one in (first, second))
-    if ours != theirs:
+    if not comparable(first, second):
         return f"{first.contract.name} and {second.contract.name} predict different things: they cannot be compared"
     why = incompatibility(second.contract, first.contract)
     return f"clients of the first could not call the second unchanged: {why}" if why else None
