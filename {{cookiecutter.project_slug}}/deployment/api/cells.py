@@ -32,12 +32,12 @@ def _nan_as_null(value: Any) -> Any:
 
 
 Missing = Annotated[None, BeforeValidator(_nan_as_null)]
-_LARGEST = 2**63 - 1  # what JSON's readers and writers take for an integer; a larger one would become another number
+_WIDE = 2**63  # JSON's readers and writers hold integers of 64 bits; a larger one would become another number
 _KEY = Annotated[
     str
-    | Annotated[int, Field(ge=-_LARGEST, le=_LARGEST)]
-    | Annotated[float, Field(gt=-(2**63), lt=2**63), AfterValidator(_integral)],  # 5.0 is an integer in JSON Schema
-    WithJsonSchema({"type": ["string", "integer"], "minimum": -_LARGEST, "maximum": _LARGEST}),
+    | Annotated[int, Field(ge=-_WIDE, lt=_WIDE)]
+    | Annotated[float, Field(gt=-_WIDE, lt=_WIDE), AfterValidator(_integral)],  # 5.0 is an integer in JSON Schema
+    WithJsonSchema({"type": ["string", "integer"], "minimum": -_WIDE, "maximum": _WIDE - 1}),
 ]
 _TYPES: dict[str, Any] = {
     "number": float,

@@ -68,9 +68,8 @@ def json_cell(column: Column, value: Any) -> Any:
             raise NotAllowedError
         return [json_cell(column.model_copy(update={"width": 1}), one) for one in value]
     if column.role == "key":
-        if isinstance(value, str) or (
-            isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-        ):
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+        if isinstance(value, str) or (whole and value == int(value)):
             return value
         raise NotAllowedError
     if column.kind == "category":
