@@ -1,9 +1,10 @@
 """The same rows through every dialect: what JSON, bytes and MLflow's format cost at one row and at 1,000 rows.
 
-The default experiment (nine numbers and a category of two levels) and the default model, served as they ship. One row a
-request: 16 connections. 1,000 rows a request: 2. Peers: `mlflow models serve` on the same requests as `/invocations`;
-and the real tritonserver with the stand-in for its onnxruntime backend, which answers one request after another in
-Python: it shows what Triton's doors cost, not how fast Triton is.
+The default experiment (nine numbers and a category of two levels) and the default model, served as they ship; then
+tensors as JSON and as bytes once more on a wide table, the 30 measurements of the experiment `breast_cancer` with its
+linear model. One row a request: 16 connections. 1,000 rows a request: 2. Peers: `mlflow models serve` on the same
+requests as `/invocations`; and the real tritonserver with the stand-in for its onnxruntime backend, which answers one
+request after another in Python: it shows what Triton's doors cost, not how fast Triton is.
 """
 
 import argparse
@@ -17,63 +18,66 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measuring import in_project, in_turns, median, note, ratio, row
+from measuring import NO_GOAL, in_project, in_turns, median, note, ratio, row
 from serving import PEERS, RECORD, free_port, process, product
 
 BATCH = 1_000
 CONNECTIONS = {1: 16, BATCH: 2}
 JSON = {"Content-Type": "application/json"}
+Rows = list[dict[str, Any]]
+Request = tuple[bytes, Mapping[str, str]]
+"""A body, and the headers that go with it."""
 
 
 @dataclass(frozen=True)
 class Door:
-    """A way to ask: a server's port, a path, headers, and a body for so many rows."""
+    """A way to ask: a server's port, a path, a request of so many rows."""
 
     port: int
     path: str
-    request: Callable[[list[dict[str, Any]]], tuple[bytes, Mapping[str, str]]]
+    request: Callable[[Rows], Request]
     peer: str = "load.py"
     """What asks, of `peers/`."""
 
 
-def records(field: str) -> Callable[[list[dict[str, Any]]], tuple[bytes, Mapping[str, str]]]:
+def records(field: str) -> Callable[[Rows], Request]:
     """A body of records under a name."""
     return lambda rows: (json.dumps({field: rows}).encode(), JSON)
 
 
-def columns(rows: list[dict[str, Any]]) -> tuple[bytes, Mapping[str, str]]:
+def columns(rows: Rows) -> Request:
     """The body of `/predict` by column."""
-    return json.dumps({"columns": {name: [one[name] for one in rows] for name in RECORD}}).encode(), JSON
+    return json.dumps({"columns": {name: [one[name] for one in rows] for name in rows[0]}}).encode(), JSON
 
 
-def tensors(binary: bool) -> Callable[[list[dict[str, Any]]], tuple[bytes, Mapping[str, str]]]:
-    """What tritonclient sends, with answers of the same kind."""
+def tensors(output: str, binary: bool) -> Callable[[Rows], Request]:
+    """What tritonclient sends to have one output back, with an answer of the same kind."""
 
-    def request(rows: list[dict[str, Any]]) -> tuple[bytes, Mapping[str, str]]:
+    def request(rows: Rows) -> Request:
         import numpy as np
         from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
         inputs = []
-        for name, typical in RECORD.items():
+        for name, typical in rows[0].items():
             text = isinstance(typical, str)
             array = np.array([[one[name]] for one in rows], object if text else np.float64)
             tensor = InferInput(name, list(array.shape), "BYTES" if text else "FP64")
             inputs.append(tensor.set_data_from_numpy(array, binary_data=binary))
-        outputs = [InferRequestedOutput("progression_prediction", binary_data=binary)]
+        outputs = [InferRequestedOutput(output, binary_data=binary)]
         body, length = InferenceServerClient.generate_request_body(inputs, outputs=outputs)
         return body, JSON if length is None else {"Inference-Header-Content-Length": str(length)}
 
     return request
 
 
-def protobuf(rows: list[dict[str, Any]]) -> tuple[bytes, Mapping[str, str]]:
+def protobuf(rows: Rows) -> Request:
     """What Triton's gRPC client sends."""
     import numpy as np
     from tritonclient.grpc.service_pb2 import ModelInferRequest
     from tritonclient.utils import serialize_byte_tensor
 
     request = ModelInferRequest(model_name="benchmarked")
-    for name, typical in RECORD.items():
+    for name, typical in rows[0].items():
         text = isinstance(typical, str)
         array = np.array([[one[name]] for one in rows], object if text else np.float64)
         request.inputs.add(name=name, datatype="BYTES" if text else "FP64", shape=array.shape)
@@ -81,9 +85,23 @@ def protobuf(rows: list[dict[str, Any]]) -> tuple[bytes, Mapping[str, str]]:
     return request.SerializeToString(), {}
 
 
-def load(door: Door, count: int, seconds: float) -> dict[str, Any]:
+def patients(count: int) -> Rows:
+    """Rows of the default experiment's table."""
+    return [RECORD | {"bmi": 20 + 15 * place / count, "age": 20 + place % 60} for place in range(count)]
+
+
+def nuclei(count: int) -> Rows:
+    """Rows of the experiment `breast_cancer`, those of scikit-learn's table again and again."""
+    from sklearn.datasets import load_breast_cancer
+
+    table = load_breast_cancer()
+    names = [str(name) for name in table["feature_names"]]
+    return [dict(zip(names, table["data"][place % len(table["data"])].tolist(), strict=True)) for place in range(count)]
+
+
+def load(door: Door, rows: Rows, seconds: float) -> dict[str, Any]:
     """What the load of `peers/` found at one door."""
-    rows = [RECORD | {"bmi": 20 + 15 * place / count, "age": 20 + place % 60} for place in range(count)]
+    count = len(rows)
     body, headers = door.request(rows)
     file = Path("body.bin")
     file.write_bytes(body)
@@ -97,27 +115,34 @@ def load(door: Door, count: int, seconds: float) -> dict[str, Any]:
 
 
 def main(seconds: float, rounds: int) -> None:
-    """Train the default model, start the servers, and ask each in turn."""
+    """Train two models, start the servers, and ask each in turn."""
     from benchmarked.cli.train import train
     from benchmarked.utils.verb import compose
 
     train(compose("train", ["progress=false"]))
-    binaries, (own, mlflow, http, grpc) = str(Path(sys.executable).parent), (free_port() for _ in range(4))
+    train(compose("train", ["progress=false", "experiment=breast_cancer"]))
+    binaries, (own, wide, mlflow, http, grpc) = str(Path(sys.executable).parent), (free_port() for _ in range(5))
     serve = [f"{binaries}/mlflow", "models", "serve", "--env-manager", "local"]
     serve += ["--model-uri", "models:/benchmarked@dev"]
-    infer = "/v2/models/benchmarked/infer"
+    infer, output = "/v2/models/benchmarked/infer", "progression_prediction"
     doors = {
         "/predict, records": Door(own, "/predict", records("records")),
         "/predict, columns": Door(own, "/predict", columns),
-        "/v2, JSON": Door(own, infer, tensors(binary=False)),
-        "/v2, bytes": Door(own, infer, tensors(binary=True)),
+        "/v2, JSON": Door(own, infer, tensors(output, binary=False)),
+        "/v2, bytes": Door(own, infer, tensors(output, binary=True)),
         "/invocations": Door(own, "/invocations", records("dataframe_records")),
-        "Triton's stand-in, HTTP, bytes": Door(http, infer, tensors(binary=True)),
+        "Triton's stand-in, HTTP, bytes": Door(http, infer, tensors(output, binary=True)),
         "Triton's stand-in, gRPC": Door(grpc, "/inference.GRPCInferenceService/ModelInfer", protobuf, "grpc_load.py"),
         "`mlflow models serve`": Door(mlflow, "/invocations", records("dataframe_records")),
     }
+    infer, output = "/v2/models/breast_cancer/infer", "diagnosis_probabilities"
+    of_30_numbers = {
+        "/v2, JSON": Door(wide, infer, tensors(output, binary=False)),
+        "/v2, bytes": Door(wide, infer, tensors(output, binary=True)),
+    }
     with ExitStack() as servers:
         servers.enter_context(product(own))
+        servers.enter_context(product(wide, "serving.reference=models:/breast_cancer@dev"))
         servers.enter_context(triton(http, grpc))
         servers.enter_context(
             process(
@@ -127,7 +152,8 @@ def main(seconds: float, rounds: int) -> None:
             )
         )  # fmt: skip
         for count in CONNECTIONS:
-            compare(doors, count, seconds, rounds)
+            compare("", doors, patients(count), seconds, rounds)
+        compare("30 numbers, ", of_30_numbers, nuclei(BATCH), seconds, rounds)
 
 
 @contextmanager
@@ -143,12 +169,13 @@ def triton(http: int, grpc: int) -> Iterator[None]:
         yield
 
 
-def compare(doors: Mapping[str, Door], count: int, seconds: float, rounds: int) -> None:
-    """All doors in turns at so many rows a request, and a row of the table for each."""
+def compare(what: str, doors: Mapping[str, Door], rows: Rows, seconds: float, rounds: int) -> None:
+    """All doors in turns with the same rows in a request, and a row of the table for each."""
+    count = len(rows)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in doors}
 
     def ask(name: str) -> float:
-        found[name].append(load(doors[name], count, seconds))
+        found[name].append(load(doors[name], rows, seconds))
         return float(found[name][-1]["per_second"])
 
     measured = dict(zip(doors, in_turns(rounds, *[lambda name=name: ask(name) for name in doors]), strict=True))
@@ -161,9 +188,9 @@ def compare(doors: Mapping[str, Door], count: int, seconds: float, rounds: int) 
         floor, times = goals.get((count, name), ("", 0))
         share = ratio(speeds, measured[floor]) if floor else 0.0
         row(
-            f"{name}, {count:,} row{'s' if count > 1 else ''} a request: requests/s",
+            f"{what}{name}, {count:,} row{'s' if count > 1 else ''} a request: requests/s",
             median(speeds, 0),
-            f"≥ {times} × {floor}" if floor else "\N{EN DASH}",
+            f"≥ {times} × {floor}" if floor else NO_GOAL,
             share >= times,
             f"{f'{share:.1f} × it; ' if floor else ''}{median([count * one for one in speeds], 0)} rows/s, "
             f"p50 {median(p50)} ms, p99 {median(p99)} ms",

@@ -36,10 +36,14 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+NO_GOAL = "\N{EN DASH}"
+
+
 def row(what: str, measured: str, goal: str, met: bool, ratio: str = "") -> None:
     """Print one row of the table."""
     command = f"`python benchmarks/{Path(sys.argv[0]).name}`"
-    print("|", " | ".join([what, measured, goal, "yes" if met else "**no**", ratio, command]), "|", flush=True)
+    verdict = NO_GOAL if goal == NO_GOAL else "yes" if met else "**no**"
+    print("|", " | ".join([what, measured, goal, verdict, ratio, command]), "|", flush=True)
 
 
 def bake_command(folder: Path, *answers: str) -> list[str]:
