@@ -2,11 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from {{ cookiecutter.project_slug }}.utils import verb
 from {{ cookiecutter.project_slug }}.utils.interruption import held_back
+
+from tests.project import ROOT, environment_of
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,3 +44,16 @@ def test_in_another_thread_nothing_is_held_back():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+@pytest.mark.parametrize("where", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
+def test_an_interrupted_verb_says_so(tmp_path, where):
+    """Also within an exec of text, by which dataclasses and named tuples are made while libraries are imported."""
+    lines = [f"from {verb.__name__} import run_verb", "def work(cfg):", f"    {where}", "run_verb('registry', work)"]
+    (tmp_path / "interrupted_verb.py").write_text("\n".join(lines) + "\n")
+    paths = os.pathsep.join([str(tmp_path), str(ROOT / "src")])
+    command = [sys.executable, "-m", "interrupted_verb"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment_of() | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")

@@ -61,6 +61,7 @@ def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> Non
             raise
         sys.exit(f"error: {one_line(error, name)}")
     except KeyboardInterrupt:
+        exec("")  # one inside another exec, of which dataclasses are made, would otherwise end Python by SIGINT
         sys.stderr.write("interrupted\n")
         sys.exit(130)
 
