@@ -83,7 +83,7 @@ PATHS: dict[str, list[str]] = {
         "tests/integration/test_docs_triton.py",
         "tests/integration/triton",
         "tests/tritons.py",
-        "tests/unit/test_triton.py",
+        "tests/unit/triton",
     ],
 }
 
