@@ -113,7 +113,12 @@ def test_static_checks(bake: MakeBake, bake_environment: Path, tmp_path: Path) -
 def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
     """What reads the whole configuration, and what runs the gates that it lists."""
     python = str(bake_environment / "bin" / "python")
-    tests = ["tests/unit/test_config.py", "tests/unit/test_gates.py", "tests/integration/test_promotion.py"]
+    tests = [
+        "tests/unit/test_config.py",
+        "tests/unit/test_gates.py",
+        "tests/integration/test_promotion.py",
+        "tests/integration/test_promotion_gates.py",
+    ]
     stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests)
 
 

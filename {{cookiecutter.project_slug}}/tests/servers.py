@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import Version
 from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig
 
 from tests.project import ROOT, environment_of
+from tests.servables import ROWS
 
 PATIENCE = 120
 """Seconds after which a server that does not come up is given up."""
@@ -114,3 +116,9 @@ def register(uri: str, folder: Path) -> Version:
         version = registry.register(run, folder, {})
     registry.set_alias(version, "dev")
     return version
+
+
+def prices(folder: Path) -> list[float]:
+    """What a servable answers to ROWS."""
+    answers = Engine(folder).run({name: [row[name] for row in ROWS] for name in ROWS[0]})
+    return [float(value) for value in answers["price_prediction"][:, 0]]

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.triton.placement import Placement
@@ -103,6 +105,11 @@ def settings(**changed: Any) -> TritonSettings:
 def placement(folder: Path, number: int, **changed: Any) -> Placement:
     """A servable as one version of its model."""
     return Placement(Engine(folder), number, settings(**changed))
+
+
+def parsed(text: bytes) -> ModelConfig:
+    """A configuration as Triton reads it."""
+    return text_format.Parse(text.decode(), ModelConfig())
 
 
 def ask(client: Any, name: str, feeds: Mapping[str, np.ndarray], **options: Any) -> tuple[str, dict[str, np.ndarray]]:

@@ -1,98 +1,25 @@
 """The pages in a real browser, before real services: what is shown is what the model answers, whatever happens."""
 
-import io
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 import pytest
 
 from {{ cookiecutter.project_slug }}.inference.batch import score
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
-from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
-from {{ cookiecutter.project_slug }}.ports import Version
 
-from deployment.api.app import create_app
-from tests.dashboards import (
-    HTML,
-    Thread,
-    browser,
-    chosen,
-    dashboard,
-    page_object,
-    write_biting_servable,
-    write_turned_servable,
-)
-from tests.project import ROOT, environment_of, make_project
-from tests.servables import CITY, ROWS, expected, serving
-from tests.servers import Server, register
+from tests.dashboard_world import KEY, ODD, RECORD, World, cells, enter, price, shows, table
+from tests.dashboards import HTML, browser, chosen, dashboard, page_object
+from tests.project import make_project
+from tests.servables import CITY
 
 pytestmark = pytest.mark.slow
-KEY = "right"
-QUICK = ("serving.poll_seconds=0.2", "serving.drain_seconds=0", "logging.level=WARNING")
-RECORD = {name: cell for name, cell in ROWS[0].items() if name != "history"}
-TYPICAL = {"age": 41.5, "rooms per house": 4, "is.new": True, "seen at": 1.6e9, CITY: "süd", "income": 2.0}
-"""What the form begins with."""
 SHOTS = os.environ.get("SCREENSHOTS")
-
-
-class World:
-    """Two versions in a registry, a service for each alias, and the pages that show both."""
-
-    def __init__(self, project: Path) -> None:
-        self.project, self.uri = project, f"sqlite:///{project / 'mlflow.db'}"
-        self.folders = [write_biting_servable(project / f"v{bias}", bias=float(bias)) for bias in (0, 3)]
-        self.versions = [register(self.uri, folder) for folder in self.folders]
-        registry = MlflowRegistry(self.uri)
-        for version, alias, rmse in zip(self.versions, ("prod", "staging"), ("5.25", "4.5"), strict=True):
-            registry.tag(
-                version, {"test/rmse": rmse, f"promotion.{alias}": f"passed: promotion/{version.version}/{alias}.md"}
-            )
-            report = project / f"{alias}.json"
-            report.write_text(REPORT.replace("ODD", ODD) % (version.version, alias), encoding="utf-8")
-            registry.attach(version, report, f"promotion/{version.version}")
-            registry.set_alias(version, alias)
-        self.services = {alias: self.start(alias) for alias in ("prod", "staging")}
-        for running in self.services.values():
-            running.listening()
-
-    def start(self, alias: str, port: int = 0) -> Server:
-        """A process of the service."""
-        folder = self.project / alias
-        if not folder.exists():
-            make_project(folder)
-        overrides = (f"serving.reference=models:/house@{alias}", f"serving.port={port}", *QUICK[:2])
-        return Server(folder, *overrides, SERVING_API_KEYS=KEY, MLFLOW_TRACKING_URI=self.uri)
-
-    def url(self, alias: str) -> str:
-        """Where the service of an alias is."""
-        return f"http://127.0.0.1:{self.services[alias].port}"
-
-    def move(self, alias: str, version: Version) -> None:
-        """Point an alias elsewhere."""
-        MlflowRegistry(self.uri).set_alias(version, alias)
-
-    def end(self) -> None:
-        """Kill what still runs."""
-        for running in self.services.values():
-            running.process.kill()
-            running.process.wait()
-
-
-ODD = "<b>größte</b> **Abweichung** _0.1_ $a$ `b` [c](http://d) :red[e] ~~f~~ &amp; 1. # g http://h:1/i"
-REPORT = """{"model": "house", "version": "%s", "to": "%s", "incumbent": null, "by": "CI (woodpecker)",
-"at": "2026-01-02T03:04:05+00:00", "passed": true, "gates": [
-{"gate": "parity", "verdict": "passed", "reason": "ODD", "figures": {}},
-{"gate": "latency", "verdict": "off", "reason": "switched off in the configuration", "figures": {}}]}"""
 
 
 @pytest.fixture(scope="module")
@@ -125,27 +52,6 @@ def pages(chromium: Any, url: str) -> Iterator[Any]:
     opened.page.context.close()
     assert opened.dialogs == []
     assert opened.foreign == []
-
-
-def enter(pages: Any) -> None:
-    """RECORD, as a person fills it in."""
-    pages.fill("id", "a-1")
-    pages.fill("age (years) *", "30")
-    pages.fill("rooms per house", "3")
-    pages.choose("is.new", "true")
-    pages.fill("seen at", "2020-09-13T12:26:40Z")
-    pages.choose(CITY, "süd")
-    pages.fill("income ($)", "4.25")
-
-
-def price(record: dict[str, Any] = TYPICAL, **changed: Any) -> float:
-    return float(expected([record | changed], wide=False)["price_prediction"][0, 0])
-
-
-def shows(pages: Any, value: float) -> None:
-    """Wait until the prediction is there, and look whether it is this one."""
-    pages.page.wait_for_function("text => document.body.innerText.includes(text)", arg=f"{value:.5g} k$")
-    assert pages.predicted() == f"{value:.5g} k$"
 
 
 def shoot(pages: Any) -> None:
@@ -191,19 +97,6 @@ def test_words_of_a_refusal(pages: Any) -> None:
     pages.fill("seen at", "2020-09-13T12:26:40Z")
     pages.press("Predict")
     shows(pages, price())
-
-
-def table(path: Path) -> Path:
-    """A file with rows that fit, rows that do not, and keys that would be HTML elsewhere."""
-    rows = [*ROWS, ROWS[0] | {"age": "old", "id": HTML}, ROWS[1] | {"age": None, "id": "☂"}, *ROWS]
-    columns = {n: pa.array([None if row[n] is None else str(row[n]) for row in rows]) for n in RECORD}
-    pyarrow.csv.write_csv(pa.table(columns | {"note": pa.array([HTML] * len(rows))}), path)
-    return path
-
-
-def cells(data: bytes) -> dict[str, list[Any]]:
-    found = pyarrow.csv.read_csv(io.BytesIO(data))
-    return {name: found[name].to_pylist() for name in found.column_names}
 
 
 def test_a_table(pages: Any, world: World, tmp_path: Path) -> None:
@@ -324,61 +217,3 @@ def test_a_swap_is_shown(pages: Any, world: World) -> None:
     pages.press("Predict")
     shows(pages, price(age=30.5) + 3)
     assert re.search("Answered by prod, version 2", pages.page.locator("body").inner_text())
-
-
-def test_another_experiment_at_the_same_address(chromium: Any, tmp_path: Path) -> None:
-    project, kept = make_project(tmp_path / "project"), tmp_path / "kept"
-    kept.mkdir()
-    first = Thread(create_app(serving(write_biting_servable(tmp_path / "a"))))
-    overrides = (f"dashboard.api={first.url}", "dashboard.refresh_seconds=1")
-    with dashboard(project, *overrides, TMPDIR=str(kept)) as address:
-        pages = page_object()(chromium, address)
-        enter(pages)
-        pages.press("Predict")
-        shows(pages, price(RECORD))
-        (tmp_path / "rows.csv").write_text("age\n1\n", encoding="utf-8")
-        pages.open("Score a table")
-        pages.upload(tmp_path / "rows.csv")
-        pages.sees("missing columns")
-        assert [path.read_text(encoding="utf-8") for path in kept.glob("**/*.csv")] == ["age\n1\n"]
-        pages.open("Predict")
-        first.end()
-        second = Thread(create_app(serving(write_turned_servable(tmp_path / "b"))), first.port)
-        try:
-            pages.sees("turned, from a directory answers now; it was house, from a directory")
-            held = {
-                name: pages.field(name).input_value() for name in ("age", CITY, "is.new", "rooms per house", "seen at")
-            }
-            assert held == {"age": "b", CITY: "2", "is.new": "b", "rooms per house": "true", "seen at": "2"}
-            pages.press("Predict")
-            shows(pages, 2.0)
-        finally:
-            second.end()
-        pages.page.context.close()
-    assert list(kept.glob("**/*.csv")) == []  # what was uploaded does not outlive the process
-
-
-@pytest.mark.parametrize(
-    ("override", "said"),
-    [
-        ("dashboard.ui=absent", "error: config: dashboard.ui: there is no deployment/dashboards/absent.py"),
-        ("dashboard.prot=1", "error: there is no key 'dashboard.prot' to override; did you mean dashboard.port?"),
-        ("dashboard.api=here", "error: config: dashboard.api: 'here' is no address of a service"),
-        (
-            "dashboard.port=TAKEN",
-            "error: cannot listen on 127.0.0.1:TAKEN (Address already in use): set dashboard.host",
-        ),
-    ],
-)
-def test_a_mistake_is_one_line(tmp_path: Path, override: str, said: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
-        command = [sys.executable, "-m", "deployment.dashboards", override.replace("TAKEN", port)]
-        project, environment = make_project(tmp_path / "project"), environment_of(PYTHONPATH=path)
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(said.replace("TAKEN", port))
-    assert done.returncode == 1

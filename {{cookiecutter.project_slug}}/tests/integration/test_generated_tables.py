@@ -11,238 +11,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.inference.wire import Gathered, InputError, encode
-from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS, Column
+from {{ cookiecutter.project_slug }}.schemas.contract import MISSING_TOKENS
 
-from ..servables import CITY, COLUMNS, LEVELS, NUMBERS, serving, write_servable
+from ..generated import JUNK, finite, many, moments, table, words
+from ..oracle import BIAS, BY_NAME, NotAllowedError, check_price, has_no_price, meaning, python_cell
+from ..servables import CITY, COLUMNS, serving, write_servable
 from deployment.api.app import create_app
 
 pytestmark = pytest.mark.slow
-BIAS = 2.5
-FLOAT32_MAX = 3.4028234663852886e38
-UTC = datetime.UTC
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
-BY_NAME = {column.name: column for column in COLUMNS}
-DIGITS = set("+-.eE0123456789")
-
-
-def many(examples: int) -> settings:
-    """As many tables, the same ones in every run; a failure is shown as it was found."""
-    phases = (Phase.explicit, Phase.generate, Phase.shrink)
-    quiet = list(HealthCheck)
-    return settings(
-        max_examples=examples,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        phases=phases,
-        suppress_health_check=quiet,
-    )
-
-
-# -- the oracle: what a cell means, written down apart from the code
-
-
-class NotAllowedError(Exception):
-    """The cell breaks the contract."""
-
-
-def json_cell(column: Column, value: Any) -> Any:
-    """A JSON value as the graph should see it: float, text, None where it is missing, a list for a width of 3.
-
-    Raises:
-        NotAllowedError: the request must be refused.
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value) and column.width == 1):
-        if not column.missing and column.role != "key":
-            raise NotAllowedError
-        return None if column.width == 1 else [None] * column.width
-    if column.width > 1:
-        if isinstance(value, float) and math.isnan(value):
-            return [None] * column.width
-        if not isinstance(value, list) or len(value) != column.width:
-            raise NotAllowedError
-        return [json_cell(column.model_copy(update={"width": 1}), one) for one in value]
-    if column.role == "key":
-        whole = isinstance(value, int | float) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-        if isinstance(value, str) or (whole and value == int(value)):
-            return value
-        raise NotAllowedError
-    if column.kind == "category":
-        if isinstance(value, float) and not value.is_integer():
-            raise NotAllowedError
-        return category(value)
-    if column.kind == "boolean":
-        if isinstance(value, bool):
-            return float(value)
-        raise NotAllowedError
-    if isinstance(value, bool):
-        raise NotAllowedError
-    if column.kind == "time" and isinstance(value, str):
-        return None if value.strip() in MISSING_TOKENS else instant(value)
-    if isinstance(value, int | float):
-        return number(value, whole=column.kind == "integer")
-    raise NotAllowedError
-
-
-def number(value: Any, *, whole: bool = False) -> float:
-    try:
-        exact = float(value)
-    except OverflowError:
-        raise NotAllowedError from None
-    if math.isinf(exact) or (whole and exact % 1):
-        raise NotAllowedError
-    return exact
-
-
-def instant(text: str) -> float:
-    """Seconds of an ISO 8601 time; eight digits alone may be meant as a number too, and are none."""
-    if text.strip().isdigit():
-        raise NotAllowedError
-    try:
-        moment = datetime.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise NotAllowedError from None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH) / datetime.timedelta(seconds=1)
-
-
-def category(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise NotAllowedError
-        return str(int(value)) if value == int(value) else repr(value)
-    if isinstance(value, decimal.Decimal | datetime.date | datetime.time | datetime.timedelta):
-        if value in (math.inf, -math.inf):
-            raise NotAllowedError
-        return category(str(value))
-    if not isinstance(value, str):
-        raise NotAllowedError
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise NotAllowedError
-    if value.strip() in MISSING_TOKENS:
-        return None
-    if value.lower() in ("true", "false") and (value.istitle() or value.isupper()):
-        return value.lower()
-    whole, dot, zeros = value.partition(".")
-    digits = whole.removeprefix("-")
-    if dot and zeros and set(zeros) == {"0"} and digits and digits.isascii() and digits.isdigit():
-        return "0" if whole == "-0" else whole
-    return value
-
-
-def text_number(text: str) -> float:
-    """Text as a number in decimal notation."""
-    if not text.isascii() or "_" in text or not set(text.strip()) <= DIGITS:
-        raise NotAllowedError
-    try:
-        exact = decimal.Decimal(text.strip())
-    except decimal.InvalidOperation:
-        raise NotAllowedError from None
-    return number(exact)
-
-
-def python_cell(column: Column, value: Any) -> Any:
-    """A Python value as the encoding should see it; more types than JSON has, and numbers may be text.
-
-    Raises:
-        NotAllowedError: the encoding must refuse it.
-    """
-    if column.width > 1:
-        if not isinstance(value, list | tuple | np.ndarray | range) or np.shape(value)[:1] != (column.width,):
-            raise NotAllowedError
-        if isinstance(value, np.ndarray) and value.ndim > 1:
-            raise NotAllowedError
-        return [python_cell(column.model_copy(update={"width": 1}), one) for one in value]
-    while isinstance(value, list | tuple | np.ndarray) and np.size(value) == 1 and column.name != "history":
-        value = value.item() if isinstance(value, np.ndarray) else value[0]
-    if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
-        value = value.item()
-    text = value if column.kind == "category" else value.strip() if isinstance(value, str) else value
-    if missing(value) or (isinstance(text, str) and text.strip() in MISSING_TOKENS):
-        if not column.missing:
-            raise NotAllowedError
-        return None
-    if column.kind == "category":
-        return category(value)
-    if column.kind == "time" and (moment := as_moment(value)) is not None:
-        return moment
-    if column.kind == "boolean" and (
-        isinstance(value, bool) or (isinstance(text, str) and text.lower() in ("true", "false"))
-    ):
-        return float(value if isinstance(value, bool) else text.lower() == "true")
-    if isinstance(value, str):
-        if column.kind == "time" and len(text) == 8 and text.isdigit():
-            raise NotAllowedError
-        found = text_number(value)
-    elif isinstance(value, int | float | decimal.Decimal) and not isinstance(value, bool):
-        found = number(value)
-    else:
-        raise NotAllowedError
-    if (column.kind == "integer" and found % 1) or (column.kind == "boolean" and found not in (0.0, 1.0)):
-        raise NotAllowedError
-    return found
-
-
-def missing(value: Any) -> bool:
-    if isinstance(value, decimal.Decimal):
-        return value.is_nan()
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
-
-
-def as_moment(value: Any) -> float | None:
-    if isinstance(value, np.datetime64):
-        return float(value.astype("datetime64[us]").astype(int)) / 1e6
-    if isinstance(value, datetime.datetime):
-        return ((value if value.tzinfo else value.replace(tzinfo=UTC)) - EPOCH) / datetime.timedelta(seconds=1)
-    if isinstance(value, datetime.date):
-        return float((value - EPOCH.date()).days * 86400)
-    if isinstance(value, str) and not set(value.strip()) <= DIGITS:
-        return instant(value)
-    return None
-
-
-def answer(cells: dict[str, Any]) -> tuple[float, float]:
-    """The price of one row, and the size of what was added up for it."""
-    terms = [BIAS, LEVELS.get("" if cells[CITY] is None else cells[CITY], 0.125)]
-    for name, (fill, weights) in NUMBERS.items():
-        values = cells[name] if isinstance(cells[name], list) else [cells[name]]
-        terms += [(fill if value is None else value) * weight for value, weight in zip(values, weights, strict=True)]
-    return sum(terms), sum(map(abs, terms))
-
-
-def check_price(got: float, cells: dict[str, Any]) -> None:
-    want, size = answer(cells)
-    assert math.isfinite(got)
-    assert abs(got - want) <= 1e-6 * abs(want) + 1e-12 * size, (got, want, cells)
-
-
-def has_no_price(cells: dict[str, Any]) -> bool:
-    """Whether float32 cannot hold the answer; the last digits before the greatest number may go either way."""
-    want, _ = answer(cells)
-    return not abs(want) < FLOAT32_MAX * (1 - 1e-6)
-
-
-# -- the tables
-
-moments = st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2099, 12, 31))
-words = st.sampled_from(
-    ["süd", "nord", "5", "true", "☂", "", " a ", "NA", "None", "True", "FALSE", "5.0", "-0.0", "05.00", "a\0b", "é\u0301", "inf"]
-) | st.text(max_size=6)  # fmt: skip
-JUNK = st.sampled_from(
-    [10**400, -(10**400), 2**53 + 1, 2**63, -(2**63) - 1, 2**64, 1e308, -1e308, 3.4e38, 5e-324, -0.0, 1e39, math.inf, -math.inf,
-     math.nan, "1.5", " 1e3 ", "١", "1_000", "1,5", "0x10", "NaN", "-inf", "20200101", "2020-02-30", "true", "\ud800", "a\udfff", "",
-     [], [1], [[1]], [1, 2], [1, 2, 3], [1, "x", 3], [1, None, 2.5], [1, 2, 3, 4], {}, {"a": 1}, {"age": 30}, True, False, None, 0, 1, 2]
-)  # fmt: skip
-JUNK = JUNK | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5)
-finite = (
-    st.floats(-1e12, 1e12) | st.floats(allow_nan=False, allow_infinity=False, width=32) | st.integers(-(10**6), 10**6)
-)
 GOOD_JSON: dict[str, st.SearchStrategy[Any]] = {
     "age": finite,
     "rooms per house": st.integers(-(2**60), 2**60) | st.sampled_from([3.0, None, math.nan]),
@@ -254,22 +35,6 @@ GOOD_JSON: dict[str, st.SearchStrategy[Any]] = {
     "id": st.text(max_size=5) | st.integers(-(2**63), 2**63 - 1) | st.none(),
 }  # fmt: skip
 OPTIONAL = [name for name, column in BY_NAME.items() if column.missing or column.role == "key"]
-
-
-def table(cells: dict[str, st.SearchStrategy[Any]], dirt: st.SearchStrategy[Any], odd: int) -> st.SearchStrategy[Any]:
-    """Rows as lists of pairs; `odd` of a hundred tables have one cell of `dirt`."""
-    row = st.fixed_dictionaries(cells)
-
-    @st.composite
-    def build(draw: st.DrawFn) -> list[list[tuple[str, Any]]]:
-        rows = [list(one.items()) for one in draw(st.lists(row, min_size=1, max_size=3))]
-        if draw(st.integers(0, 99)) < odd:
-            one = rows[draw(st.integers(0, len(rows) - 1))]
-            position = draw(st.integers(0, len(one) - 1))
-            one[position] = one[position][0], draw(dirt)
-        return rows
-
-    return build()
 
 
 def as_json(pairs: list[tuple[str, str]]) -> str:
@@ -329,28 +94,6 @@ def check_http(client: Any, body: str | bytes, rows: list[dict[str, Any]] | None
         check_price(price, row)
         assert key == row.get("id")
     return True
-
-
-def meaning(rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """The rows of a body as the graph should see them; None: the body breaks the contract."""
-    seen = []
-    for row in rows:
-        if not row.keys() <= BY_NAME.keys() or any(surrogates(value) for value in row.values()):
-            return None
-        try:
-            seen.append({name: json_cell(column, row.get(name)) for name, column in BY_NAME.items()})
-        except NotAllowedError:
-            return None
-    return seen
-
-
-def surrogates(value: Any) -> bool:
-    """Whether half of a pair, which is no text, is anywhere in it."""
-    if isinstance(value, dict):
-        return any(map(surrogates, value)) or any(map(surrogates, value.values()))
-    if isinstance(value, list):
-        return any(map(surrogates, value))
-    return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
 
 
 @many(2500)

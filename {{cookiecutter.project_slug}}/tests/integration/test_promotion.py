@@ -1,7 +1,6 @@
-"""`promote`, `rollback` and `registry` on a real store: every gate refusing alone, who may move, what is written down."""
+"""`promote`, `rollback` and `registry` on a real store: which aliases move, who may move them, what is written down."""
 
 import json
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +12,17 @@ from {{ cookiecutter.project_slug }}.cli.moving import mover
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.cli.registry import registry as list_registry
 from {{ cookiecutter.project_slug }}.cli.rollback import rollback
-from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
-from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.promotion.gates import ParityGate
-from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig, validate
+from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
 
-from tests.candidates import PROVENANCE, write_candidate
+from tests.candidates import write_candidate
 from tests.project import PACKAGE, composed, environment_of, make_project, store
+from tests.promotions import HOUSE, aliases, incumbent, register, to
 from tests.registries import MemoryRegistry
 
 pytestmark = pytest.mark.slow
-HOUSE = ["mlflow.model=house", "promotion.ci=woodpecker"]
 HAND = ["mlflow.model=house", "promotion.ci=null", "promotion.by_hand=true"]
 
 
@@ -35,35 +32,6 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
     return folder
-
-
-def register(folder, *, ends_well: bool = True):
-    """Register a servable as `train` does, and return its version."""
-    tags = {"data.sha256": PROVENANCE["data"], "git.commit": PROVENANCE["commit"], "test/rmse": "5.1"}
-    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True, tags={})
-    opened = MlflowRegistry(store())
-    with mlflow_tracking.run(config, "hand-made") as run:
-        version = opened.register(run, folder, tags)
-        opened.set_alias(version, "dev", f"run {run.run_id}")
-    if not ends_well:
-        mlflow.MlflowClient(store()).set_terminated(version.run_id, "FAILED")
-    return version
-
-
-def aliases() -> dict[str, str]:
-    found = mlflow.MlflowClient(store()).get_registered_model("house").aliases
-    return {alias: str(number) for alias, number in found.items()}
-
-
-def to(alias: str, number: int, *overrides: str):
-    return promote(composed("promote", f"version={number}", f"to={alias}", *(overrides or HOUSE)))
-
-
-def incumbent(project) -> None:
-    """Version 1, good, through staging to prod."""
-    register(write_candidate(project / "v1", bias=1.0))
-    to("staging", 1)
-    to("prod", 1)
 
 
 def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
@@ -111,59 +79,6 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
     assert lines[3].split() == ["2", "withdrawn", *lines[3].split()[2:4], "rmse", "5.1", "cccccccc", "passed", "passed"]
 
 
-def broken_serving(project) -> None:
-    """A settings file of the service that stops it from starting, whatever it serves."""
-    path = project / "config/serving/default.yaml"
-    path.write_text(path.read_text().replace("port: 8000", "prot: 8000"))
-
-
-@pytest.mark.parametrize(
-    ("gate", "changes", "message"),
-    [
-        ("contract", {"key": False}, "column 'id' is gone"),
-        ("parity", {"answers_off_by": 0.5}, "200 of 200 held-out rows differ"),
-        ("quality", {"bias": 3.0}, "worse than the incumbent"),
-        ("provenance", {"provenance": {"dirty": True}}, "trained with uncommitted changes"),
-        ("deployable", {}, "the service did not start: error: "),
-    ],
-)
-def test_only_this_gate_refuses(project, capsys, gate, changes, message):
-    incumbent(project)
-    register(write_candidate(project / "v2", **changes))
-    if gate == "deployable":
-        broken_serving(project)
-    before = aliases()
-    with pytest.raises(UserError, match=f"^house version 2 does not become staging: {gate}: .*{message}") as caught:
-        to("staging", 2)
-    assert len(str(caught.value).splitlines()) == 1
-    assert aliases() == before
-    printed = capsys.readouterr().out.splitlines()[-5:]
-    assert {line.split()[1]: line.split()[0] for line in printed} == {
-        name: "refused" if name == gate else "passed"
-        for name in ("contract", "parity", "quality", "provenance", "deployable")
-    }
-    version = mlflow.MlflowClient(store()).get_model_version("house", "2")
-    assert version.tags["promotion.staging"] == "refused: promotion/2/staging.md"
-    document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/staging.json"))
-    assert [entry["gate"] for entry in document["gates"] if entry["verdict"] == "refused"] == [gate]
-
-
-def test_a_gate_that_is_off_is_a_line_in_the_report(project):
-    register(write_candidate(project / "v1", provenance={"dirty": True}))
-    off = [*HOUSE, "promotion.staging.gates.provenance=null", "promotion.staging.gates.deployable=null"]
-    report = to("staging", 1, *off)
-    assert [gate for gate, verdict in report.verdicts.items() if "switched off" in verdict.reason] == [
-        "provenance", "deployable",
-    ]  # fmt: skip
-    assert aliases() == {"dev": "1", "staging": "1"}
-
-
-def test_a_version_of_a_run_that_failed(project):
-    register(write_candidate(project / "v1"), ends_well=False)
-    with pytest.raises(UserError, match="staging: provenance: the run that trained it is FAILED, not FINISHED"):
-        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
-
-
 def test_an_incumbent_that_is_damaged_can_be_replaced_when_clients_are_told(project):
     incumbent(project)
     register(write_candidate(project / "v2"))
@@ -184,17 +99,6 @@ def graph(project, name: str) -> bytes:
     return (project / name / "model.onnx").read_bytes()
 
 
-def test_a_damaged_candidate_is_refused(project):
-    register(write_candidate(project / "v1"))
-    (kept,) = project.glob("mlruns/**/model.onnx")
-    kept.write_bytes(b"x")
-    with pytest.raises(
-        UserError, match=r"^house version 1 cannot be judged \(.* not the file that .*\): train it anew$"
-    ):
-        to("staging", 1)
-    assert aliases() == {"dev": "1"}
-
-
 def test_prod_that_moves_while_the_gates_run_stops_the_promotion(project, monkeypatch):
     incumbent(project)
     register(write_candidate(project / "v2"))
@@ -213,20 +117,6 @@ def test_prod_that_moves_while_the_gates_run_stops_the_promotion(project, monkey
     with pytest.raises(UserError, match=r"^prod moved while the gates ran: nothing was moved; ask again$"):
         to("prod", 2, *quick)
     assert aliases()["prod"] == "3"
-
-
-@pytest.mark.parametrize("how", ["deleted", "absent"])
-def test_a_version_whose_run_is_gone(project, how):
-    version = register(write_candidate(project / "v1"))
-    client = mlflow.MlflowClient(store())
-    if how == "deleted":
-        client.delete_run(version.run_id)
-    else:
-        with sqlite3.connect("mlflow.db") as database:
-            database.execute("UPDATE model_versions SET run_id = NULL")
-    with pytest.raises(UserError, match=f"staging: provenance: the run that trained it is {how}, not FINISHED"):
-        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
-    assert client.get_model_version("house", "1").tags["promotion.staging"] == "refused"
 
 
 def test_a_repeated_rollback_looks_at_no_other_version(project):
@@ -253,18 +143,6 @@ def test_tags_of_other_hands_do_not_stop_the_list(project):
     to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
     (move,) = json.loads(client.get_model_version("house", "1").tags["history"])
     assert (move["alias"], move["before"]) == ("staging", None)
-
-
-def test_a_proxy_does_not_come_between_the_gate_and_the_service(project, monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    register(write_candidate(project / "v1"))
-    assert to("staging", 1).verdicts["deployable"].passed
-
-
-def test_a_service_that_is_too_slow_is_said_to_be(project):
-    register(write_candidate(project / "v1"))
-    with pytest.raises(UserError, match=r"deployable: the service was not ready after 0\.01 s: see the gate's seconds"):
-        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable.seconds=0.01")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from {{ cookiecutter.project_slug }}.data.inspection import inspect
-from {{ cookiecutter.project_slug }}.ports import UserError
 
 from tests.project import ROOT
 from tests.tables_of_users import ROWS, guessed, inspected, limits, numbers
@@ -127,6 +126,16 @@ def test_two_odd_texts_are_named_and_decided_by_nobody():
     assert (found.role, f"row {row} holds {cells[row]!r}" in found.look) == ("ignored", True)
 
 
+def test_a_gap_among_numbers_that_is_a_level_elsewhere_is_named():
+    cells = {
+        "a": ["none" if v % 20 == 0 else f"{v}.5" for v in PICKED],
+        "b": [["none", "mild", "severe"][v % 3] for v in PICKED],
+    }
+    found = next(column for column in inspected(cells).columns if column.name == "b")
+    assert (found.kind, found.missing) == ("category", True)
+    assert "'none' is a gap here because it is one in a column of numbers" in found.look
+
+
 def test_one_time_says_when_a_row_happened_and_the_others_are_inputs():
     found = inspected({"expiry": DAYS + 9, "created_at": DAYS, "seen": DAYS + 3})
     assert [(c.name, c.role) for c in found.columns if c.kind == "time"] == [
@@ -150,6 +159,23 @@ def test_the_group_of_most_levels_is_kept_together():
     assert roles["patient_id"] == ("key", True)
     assert roles["visit_id"] == ("key", False)
     assert "split.by" in next(c.look for c in found.columns if c.name == "patient_id")
+
+
+def test_gaps_that_give_a_class_away():
+    """The lifeboat of a passenger is known of those who were saved."""
+    saved = PICKED % 2
+    boat = [f"{v % 90 + 1}" if there else "" for v, there in zip(DRAW.permutation(ROWS), saved, strict=True)]
+    found = inspected({"boat": boat, "y": saved}).columns[1]
+    assert (found.role, found.why) == ("ignored", "a leak: alone predicts 99.75% of the classes")
+
+
+def test_an_identifier_with_gaps_is_no_key_and_a_group_says_what_they_do():
+    cabin = [f"C{v}" if v % 4 else "" for v in range(ROWS)]
+    person = [v % 100 if v % 50 else "" for v in PICKED]
+    found = {column.name: column for column in inspected({"cabin": cabin, "person_id": person}).columns}
+    assert (found["cabin"].role, found["cabin"].look) == ("ignored", "fill its gaps, if it is to identify the rows")
+    assert (found["person_id"].role, found["person_id"].group) == ("key", True)
+    assert found["person_id"].look.startswith(f"the {person.count('')} rows without one lie on one side of the split")
 
 
 @pytest.mark.parametrize("name", ["y_prediction", "y_probabilities", "", "servable/x"])
@@ -198,170 +224,3 @@ def test_types_of_parquet():
     assert found["texts"].why.startswith("numbers stored as text, ")
     assert found["infinite"].why == "holds an infinite number, in row 5"
     assert found["list"].why.startswith("holds list<")
-
-
-@pytest.mark.parametrize(
-    ("cells", "reason"),
-    [
-        (lambda y: y, "a leak: equal to the target"),
-        (lambda y: np.exp(-y), "a leak: a monotone function of the target (rank correlation 1.00000)"),
-        (lambda y: [f"b{round(v * 9)}" for v in y], "a leak: alone explains 99."),
-    ],
-)
-def test_a_column_that_gives_a_number_away(cells, reason):
-    y = numbers(4000)
-    found = inspected({"c": cells(y), "y": y}).columns[1]
-    assert (found.role, found.why.startswith(reason)) == ("ignored", True), found.why
-    assert "known before the target" in found.look
-
-
-def test_a_column_of_which_the_target_is_any_function():
-    c = numbers(4000)
-    found = inspected({"c": c, "y": np.sin(3 * c)}).columns[1]
-    assert found.why.startswith("a leak: alone explains 99.")
-
-
-@pytest.mark.parametrize("noise", [0.15, 0.5])
-def test_a_column_that_is_only_related_stays(noise):
-    y = numbers(4000)
-    found = inspected({"c": y + noise * numbers(4000, seed=5), "y": y}).columns[1]
-    assert found.role == "feature"
-
-
-def test_a_column_that_gives_a_class_away():
-    y = PICKED % 3
-    found = inspected({"score": y * 1000 + PICKED % 500, "name": [f"n{v}" for v in y], "half": y == 0, "y": y})
-    reasons = {c.name: (c.role, c.why) for c in found.columns}
-    assert reasons["score"] == ("ignored", "a leak: alone predicts 99.50% of the classes")
-    assert reasons["name"] == ("ignored", "a leak: alone predicts 100.00% of the classes")
-    assert reasons["half"][0] == "feature"
-
-
-def test_gaps_that_give_a_class_away():
-    """The lifeboat of a passenger is known of those who were saved."""
-    saved = PICKED % 2
-    boat = [f"{v % 90 + 1}" if there else "" for v, there in zip(DRAW.permutation(ROWS), saved, strict=True)]
-    found = inspected({"boat": boat, "y": saved}).columns[1]
-    assert (found.role, found.why) == ("ignored", "a leak: alone predicts 99.75% of the classes")
-
-
-def test_an_identifier_with_gaps_is_no_key_and_a_group_says_what_they_do():
-    cabin = [f"C{v}" if v % 4 else "" for v in range(ROWS)]
-    person = [v % 100 if v % 50 else "" for v in PICKED]
-    found = {column.name: column for column in inspected({"cabin": cabin, "person_id": person}).columns}
-    assert (found["cabin"].role, found["cabin"].look) == ("ignored", "fill its gaps, if it is to identify the rows")
-    assert (found["person_id"].role, found["person_id"].group) == ("key", True)
-    assert found["person_id"].look.startswith(f"the {person.count('')} rows without one lie on one side of the split")
-
-
-def test_a_group_of_equal_rows_is_no_leak():
-    """A tree remembers the weight of a person who is there ten times; that says nothing of another person."""
-    person = np.repeat(np.arange(200), 10)
-    y, weight = numbers(200)[person], numbers(200, seed=8)[person]
-    assert inspected({"weight": weight, "y": y}).columns[1].role == "feature"
-
-
-@pytest.mark.parametrize(
-    ("filled", "reason"),
-    [
-        (lambda has: ~has, "missing exactly when the target has a value"),
-        (lambda has: has, "missing exactly when the target is"),
-    ],
-)
-def test_gaps_that_give_the_target_away(filled, reason):
-    has = PICKED % 3 > 0
-    cells = [v if known else "" for v, known in zip(numbers(), filled(has), strict=True)]
-    y = [v if known else "" for v, known in zip(numbers(seed=2), has, strict=True)]
-    found = inspected({"c": cells, "y": y})
-    assert found.columns[1].why == f"a leak: {reason}"
-    assert (found.rows, found.trainable) == (ROWS, int(has.sum()))
-
-
-@pytest.mark.parametrize(
-    ("cells", "task", "kind", "look"),
-    [
-        (numbers(), "regression", "number", ""),
-        (PICKED, "regression", "integer", ""),
-        (PICKED % 2, "classification", "integer", ""),
-        (PICKED % 5, "classification", "integer", "task=regression takes them for a quantity"),
-        ((PICKED % 5) / 4, "regression", "number", "task=classification takes them for classes"),
-        ([["no", "yes"][v % 2] for v in PICKED], "classification", "category", ""),
-        ([f"{v % 5} stars" for v in PICKED], "classification", "category", ""),
-        ([["TRUE", "false"][v % 2] for v in PICKED], "classification", "boolean", ""),
-        ([f"0{v % 4}" for v in PICKED], "classification", "category", ""),
-        ([f"{v}.5" if v % 8 else "?" for v in PICKED], "regression", "number", ""),
-    ],
-)
-def test_the_target(cells, task, kind, look):
-    found = inspected({"y": list(cells)}).target
-    assert (found.task, found.column.kind) == (task, kind)
-    assert look in found.column.look
-    assert bool(look) == bool(found.column.look)
-
-
-def test_blanks_around_a_label_make_another_class():
-    found = inspected({"y": [["yes", "no", "yes ", "no"][v % 4] for v in PICKED]}).target
-    assert set(found.classes) == {"yes", "no", "yes "}
-    assert "'yes ' and 'yes' are two classes: take the blanks out of the table" in found.column.look
-
-
-def test_blank_labels_are_gaps():
-    found = inspected({"y": [["yes", "no", "  "][v % 3] for v in PICKED]})
-    assert set(found.target.classes) == {"yes", "no"}
-    assert found.trainable == sum(v % 3 != 2 for v in PICKED)
-
-
-def test_a_gap_among_numbers_that_is_a_level_elsewhere_is_named():
-    cells = {
-        "a": ["none" if v % 20 == 0 else f"{v}.5" for v in PICKED],
-        "b": [["none", "mild", "severe"][v % 3] for v in PICKED],
-    }
-    found = next(column for column in inspected(cells).columns if column.name == "b")
-    assert (found.kind, found.missing) == ("category", True)
-    assert "'none' is a gap here because it is one in a column of numbers" in found.look
-
-
-def test_task_overrules():
-    found = inspected({"y": PICKED % 5}, task="regression").target
-    assert (found.task, found.column.kind, found.column.look) == ("regression", "integer", "")
-    found = inspected({"y": (PICKED % 5) / 4}, task="classification").target
-    assert (found.task, found.column.kind) == ("classification", "category")
-
-
-def test_a_class_of_few_rows_is_warned_of():
-    found = inspected({"y": ["rare"] * 3 + ["a", "b"] * 200}).target
-    assert found.column.look.startswith("class 'rare' has 3 rows: a side of the split may be without it")
-
-
-@pytest.mark.parametrize(
-    ("cells", "overrides", "message"),
-    [
-        (["1"] * ROWS, {}, "the target 'y' holds '1' in every row: there is nothing to learn"),
-        ([""] * ROWS, {}, "the target 'y' has a value in 0 of 400 rows: it takes 50 (least_rows)"),
-        (["1", "2"] * 10, {}, "the target 'y' has a value in 20 of 20 rows: it takes 50 (least_rows)"),
-        (DAYS, {}, "the target 'y' holds times: predict a number, such as the days until then, or a class"),
-        ([f"{v},5" for v in PICKED], {}, f"the target 'y' holds numbers with a decimal comma, as '{PICKED[0]},5' (row 0): write a point and no more"),
-        ([f"n{v}" for v in range(ROWS)], {}, "the target 'y' has 400 different values in 400 rows, too many for classes: name another target, or group them"),
-        (numbers(), {"task": "classification"}, "the target 'y' has 400 different values in 400 rows, too many for classes: set task=regression"),
-        (["a", "b"] * 200, {"task": "regression"}, "the target 'y' holds 'a' in row 0, which is no number: name another target"),
-        (["1.5", "2.5", "3", "odd", "even"] * 80, {}, "the target 'y' holds 'odd' in row 3, which is no number: mend it, or set task=classification"),
-    ],
-)  # fmt: skip
-def test_a_target_that_cannot_be_one(cells, overrides, message):
-    with pytest.raises(UserError) as caught:
-        inspected({"y": list(cells)}, **overrides)
-    assert str(caught.value) == message
-
-
-def test_a_target_that_is_absent():
-    with pytest.raises(UserError, match=r"^own\.csv has no column 'prize'; did you mean 'price'\?$"):
-        inspected({"price": numbers()}, target="prize")
-    with pytest.raises(UserError, match=r"^own\.csv has no column 'wombat'; it has 'x', 'price', 'y'$"):
-        inspected({"price": numbers()}, target="wombat")
-
-
-def test_a_table_without_inputs():
-    with pytest.raises(UserError, match=r"has no column that could be an input: 'c': holds 'a' in all 400 rows$"):
-        inspect(pa.table({"c": ["a"] * ROWS, "y": [str(v) for v in numbers()]}), limits())
-    with pytest.raises(UserError, match=r"^own\.csv has one column, 'y': nothing is left to predict it from$"):
-        inspect(pa.table({"y": [str(v) for v in numbers()]}), limits())
