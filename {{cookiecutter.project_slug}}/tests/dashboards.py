@@ -250,9 +250,9 @@ class PageObject:
         """Wait until a text is visible."""
         self.page.get_by_text(text).locator("visible=true").first.wait_for()
 
-    def has(self, text: str) -> bool:
-        """Whether a text is visible now."""
-        return bool(self.page.get_by_text(text).locator("visible=true").count())
+    def loses(self, text: str) -> None:
+        """Wait until a text is visible no more; a page that is drawn anew keeps the old one for a moment."""
+        self.page.get_by_text(text).locator("visible=true").first.wait_for(state="detached")
 
     def download(self, name: str) -> bytes:
         """The bytes of what a button downloads."""

@@ -195,8 +195,8 @@ def check_price(got: float, cells: dict[str, Any]) -> None:
     assert abs(got - want) <= 1e-6 * abs(want) + 1e-12 * size, (got, want, cells)
 
 
-def has_no_price(cells: dict[str, Any]) -> bool:
-    """Whether float32 cannot hold the answer; the last digits before the greatest number may go either way."""
+def may_lack_a_price(cells: dict[str, Any]) -> bool:
+    """Whether float32 cannot hold the answer, or is that close to its greatest number that it may go either way."""
     want, _ = answer(cells)
     return not abs(want) < FLOAT32_MAX * (1 - 1e-6)
 

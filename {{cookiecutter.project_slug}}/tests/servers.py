@@ -62,8 +62,9 @@ class Server:
         raise AssertionError(f"{pattern!r} does not come:\n{self.log}")
 
     def listening(self) -> "Server":
-        """Wait until it answers."""
+        """Wait until it answers: from then on it also hears signals."""
         self.port = int(self.wait_for(r"serving .+ at http://127\.0\.0\.1:(\d+), ")[1])
+        assert self.get("/health/live") == (200, {"status": "live"})
         return self
 
     def connect(self) -> http.client.HTTPConnection:

@@ -93,7 +93,7 @@ def test_words_of_a_refusal(pages: Any) -> None:
     pages.fill("seen at", "gestern")
     pages.press("Predict")
     pages.sees("column 'seen at' must be an ISO 8601 time or seconds since 1970 (UTC)")
-    assert not pages.has("column 'age' may not be missing")
+    pages.loses("column 'age' may not be missing")
     pages.fill("seen at", "2020-09-13T12:26:40Z")
     pages.press("Predict")
     shows(pages, price())
@@ -119,7 +119,7 @@ def test_a_table(pages: Any, world: World, tmp_path: Path) -> None:
     (tmp_path / "wrong.csv").write_text("age\n1\n")
     pages.upload(tmp_path / "wrong.csv")
     pages.sees("wrong.csv: missing columns: 'rooms per house', 'is.new', 'seen at'")
-    assert not pages.has("10 rows scored")
+    pages.loses("10 rows scored")
 
 
 def test_what_is_served(pages: Any, world: World) -> None:
@@ -168,7 +168,7 @@ def test_users_do_not_see_each_other(pages: Any, chromium: Any, url: str, tmp_pa
     pages.sees("10 rows scored")
     other.open("Score a table")
     other.sees("A CSV or Parquet file with the model's columns.")
-    assert not other.has("rows scored")
+    other.loses("rows scored")
     other.open("Compare")
     other.sees("Predict a row first")
     other.sees("Upload a table first")
