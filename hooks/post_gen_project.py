@@ -44,6 +44,7 @@ PATHS: dict[str, list[str]] = {
         "deployment/dashboards/sweep.py",
         "deployment/dashboards/tables.py",
         "deployment/dashboards/words.py",
+        "deployment/docker/dashboard.Dockerfile",
         "docs/dashboard.md",
         "src/SLUG/schemas/dashboard.py",
         "tests/dashboards.py",
