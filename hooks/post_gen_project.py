@@ -49,6 +49,7 @@ PATHS: dict[str, list[str]] = {
         "src/SLUG/schemas/dashboard.py",
         "tests/dashboards.py",
         "tests/integration/test_dashboard.py",
+        "tests/integration/test_dashboard_image.py",
         "tests/integration/test_docs_dashboard.py",
         "tests/unit/test_dashboard_client.py",
         "tests/unit/test_dashboard_form.py",

@@ -102,7 +102,8 @@ def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path,
     """What reads the whole configuration, and what runs the gates that it lists."""
     python = str(bake_environment / "bin" / "python")
     tests = ["tests/unit/test_config.py", "tests/unit/test_gates.py", "tests/integration/test_promotion.py"]
-    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests)
+    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests, "tests/unit/test_dockerfiles.py")
+    stream(bake(**EVERYTHING[1]), python, "-m", "pytest", "tests/unit/test_dockerfiles.py")
 
 
 @pytest.mark.slow

@@ -38,7 +38,10 @@ def project(tmp_path: Path) -> Path:
 def make(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     dropped = ("MAKE", "MFLAGS", "ARGS", "TORCH", "PIP_FIND_LINKS", "UV_", "GIT_DIR")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    kept |= {"PATH": f"{project.parent / 'bin'}{os.pathsep}{os.environ['PATH']}", "ASKED": str(project.parent / "asked")}
+    kept |= {
+        "PATH": f"{project.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "ASKED": str(project.parent / "asked"),
+    }
     command = ["make", "--silent", "images", *arguments]
     return subprocess.run(command, cwd=project, env=kept | environment, capture_output=True, text=True)
 

@@ -1,0 +1,199 @@
+"""The images, built and run as in production: read-only, as nobody in particular, without any capability."""
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from tests.containers import OPENER, Checkout, Container, check_out, finished, refused, running, volume
+from tests.pages import follow
+from tests.project import PACKAGE
+from tests.servables import ROWS, expected, write_servable
+
+pytestmark = [pytest.mark.slow, pytest.mark.containers]
+IMAGES = ("api", "trainer", "mlflow")
+MEGABYTES = 650
+"""Of the service's image, its base included."""
+each = pytest.mark.parametrize("image", IMAGES)
+ACCOUNTS = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "0" * 32, "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse"}
+API = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A commit whose images are built."""
+    made = check_out(tmp_path_factory.mktemp("images") / "project")
+    made.build(*IMAGES)
+    yield made
+    made.remove_images()
+
+
+@pytest.fixture(scope="module")
+def servable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_servable(tmp_path_factory.mktemp("servable") / "house")
+
+
+def asked(container: Container, path: str, document: Any = None, account: str = "", **headers: str) -> tuple[int, Any]:
+    """Status and JSON of an answer."""
+    headers |= {"Authorization": f"Basic {base64.b64encode(account.encode()).decode()}"} if account else {}
+    body = None if document is None else json.dumps(document).encode()
+    try:
+        with OPENER.open(Request(container.url + path, body, headers), timeout=30) as response:
+            status, text = response.status, response.read().decode()
+    except HTTPError as error:
+        status, text = error.code, error.read().decode()
+    return status, json.loads(text) if text.startswith("{") else text
+
+
+@each
+def test_labels_are_of_the_commit(project: Checkout, image: str) -> None:
+    labels = project.inspect(image)["Config"]["Labels"]
+    prefix = "org.opencontainers.image."
+    assert labels[f"{prefix}revision"] == project.git("rev-parse", "HEAD")
+    assert labels[f"{prefix}version"] == project.version
+    assert labels[f"{prefix}title"] == f"{PACKAGE}-{image}"
+    assert labels[f"{prefix}licenses"] == "GPL-3.0-only"
+    assert project.inspect(image)["Created"] == labels[f"{prefix}created"]
+
+
+@each
+def test_holds_no_more_than_it_runs(project: Checkout, image: str) -> None:
+    """Nobody in particular may write where state is kept, and nowhere else."""
+    places = {"trainer": ["/app/data", "/app/mlruns", "/app/outputs"]}
+    listed = finished(project.tag(image), "find", "/app", "-writable")
+    assert sorted(listed.split()) == places.get(image, ["/app/outputs"])
+    above = finished(project.tag(image), "ls", "-A", "/app").split()
+    own = {"api": ["config", "deployment"], "trainer": ["config", "data", "deployment", "mlruns", "uv.lock"]}
+    assert sorted(above) == sorted([".venv", "outputs", *own.get(image, ["basic_auth.ini"])])
+    assert finished(project.tag(image), "id", "-u") == "10001"
+
+
+def test_the_service_is_small_and_has_nothing_of_training(project: Checkout) -> None:
+    assert project.inspect("api")["Size"] <= MEGABYTES * 1_000_000
+    training = ("torch", "lightning", "pandas", "sklearn", "lightgbm", "xgboost", "pytest")
+    code = f"from importlib.util import find_spec; print([name for name in {training} if find_spec(name)])"
+    assert finished(project.tag("api"), "python", "-c", code) == "[]"
+
+
+def test_the_service_answers_as_it_should_and_ends_in_peace(project: Checkout, servable: Path) -> None:
+    with running(
+        project.tag("api"), 8000, "python", "-m", "deployment.api", "serving.drain_seconds=1",
+        volumes=(f"{servable}:/servable:ro",), SERVING_REFERENCE="/servable", SERVING_API_KEYS="right",
+    ) as container:  # fmt: skip
+        container.healthy()
+        assert asked(container, "/predict", {"records": ROWS})[0] == 401
+        status, answer = asked(container, "/predict", {"records": ROWS}, **{"X-API-Key": "right"})
+        assert status == 200, answer
+        got = [row["price_prediction"] for row in answer["predictions"]]
+        want = expected(ROWS)["price_prediction"][:, 0]
+        assert (np.abs(got - want) <= 1e-5 * (20.0 + np.abs(want))).all()
+        assert container.stop() == 0
+        assert "draining for 1 s" in container.log
+
+
+def test_a_mistake_is_one_line(project: Checkout) -> None:
+    said = refused(project.tag("api"), SERVING_REFERENCE="/nowhere")
+    assert said == (
+        "error: '/nowhere' is neither a directory nor models:/<name>@<alias> nor models:/<name>/<version>\n"
+    )
+
+
+def test_batch_scoring_is_the_same_image(project: Checkout, servable: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)  # somebody else's
+    rows = [ROWS[0] | {"age": float(20 + row), "id": str(row)} for row in range(50)]
+    pyarrow.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    finished(
+        project.tag("api"), "python", "-m", f"{PACKAGE}.cli.predict", "reference=/servable", "input=/work/in.parquet",
+        "output=/work/out.parquet", volumes=(f"{servable}:/servable:ro", f"{tmp_path}:/work"),
+    )  # fmt: skip
+    scored = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    want = expected(rows)["price_prediction"][:, 0]
+    assert scored["id"] == [row["id"] for row in rows]
+    assert (np.abs(scored["price_prediction"] - want) <= 1e-5 * (20.0 + np.abs(want))).all()
+
+
+@pytest.mark.parametrize("model", ["mlp", "lightgbm"])
+def test_what_a_container_trains_another_one_serves(project: Checkout, model: str) -> None:
+    """The store on one volume, what the service keeps on another."""
+    with volume() as store, volume() as data, volume() as kept:
+        printed = finished(
+            project.tag("trainer"), "python", "-m", f"{PACKAGE}.cli.train", f"model={model}", "progress=false",
+            "evaluation.importance_repeats=1", *(["trainer.max_epochs=1"] if model == "mlp" else []),
+            volumes=(f"{store}:/app/mlruns", f"{data}:/app/data"),
+        )  # fmt: skip
+        assert f"registered {PACKAGE} version 1 under dev" in printed
+        with running(
+            project.tag("api"), 8000, volumes=(f"{store}:/app/mlruns", f"{kept}:/app/outputs"),
+            MLFLOW_TRACKING_URI="sqlite:////app/mlruns/mlflow.db",
+        ) as container:  # fmt: skip
+            status, served = asked(container.healthy(), "/model")
+            assert (status, served["version"], served["alias"]) == (200, "1", "dev")
+            assert served["reference"] == f"models:/{PACKAGE}@dev"
+
+
+def test_the_registrys_server_knows_whom_it_talks_to(project: Checkout) -> None:
+    with (
+        volume() as kept,
+        running(project.tag("mlflow"), 5000, volumes=(f"{kept}:/app/outputs",), **ACCOUNTS) as server,
+    ):
+        server.healthy()
+        assert asked(server, "/health") == (200, "OK")
+        assert asked(server, API)[0] == 401
+        assert asked(server, API, account="admin:wrong horse")[0] == 401
+        status, answer = asked(server, API, account="admin:correct horse")
+        assert (status, answer["experiment"]["name"]) == (200, "Default")
+        assert answer["experiment"]["artifact_location"].startswith("mlflow-artifacts:/")
+        assert asked(server, API, account="admin:correct horse", Host="elsewhere.example.com")[0] == 403
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("lacks", [*ACCOUNTS])
+def test_the_registrys_server_has_no_password_of_its_own(project: Checkout, lacks: str) -> None:
+    given = {name: value for name, value in ACCOUNTS.items() if name != lacks}
+    with volume() as kept:
+        said = refused(project.tag("mlflow"), volumes=(f"{kept}:/app/outputs",), **given)
+    assert lacks in said
+
+
+def test_two_checkouts_make_the_same_layers(project: Checkout, tmp_path: Path) -> None:
+    """Another folder, other times, nothing taken from the builder's cache; then a changed line."""
+    project.git("clone", "--quiet", str(project.folder), str(tmp_path / "clone"))
+    clone = Checkout(tmp_path / "clone", f"{project.version}1")
+    clone.git("remote", "remove", "origin")
+    layers = {image: project.inspect(image)["RootFS"]["Layers"] for image in ("api", "mlflow")}
+    tags = {image: project.inspect(image)["Id"] for image in layers}
+    try:
+        Checkout(clone.folder, project.version).build(*layers, flags="--no-cache")
+        again = {image: project.inspect(image) for image in layers}
+        assert {image: found["RootFS"]["Layers"] for image, found in again.items()} == layers
+        assert {image: found["Id"] for image, found in again.items()} == tags
+
+        module = clone.folder / f"src/{PACKAGE}/__init__.py"
+        module.write_text(module.read_text(encoding="utf-8") + "CHANGED = True\n", encoding="utf-8")
+        (clone.folder / "VERSION").write_text(f"{clone.version}\n", encoding="utf-8")
+        clone.build("api")
+        assert finished(clone.tag("api"), "python", "-c", f"import {PACKAGE}; print({PACKAGE}.CHANGED)") == "True"
+        changed = clone.inspect("api")
+        assert [old == new for old, new in zip(layers["api"], changed["RootFS"]["Layers"], strict=True)].count(
+            False
+        ) == 1
+        assert changed["Config"]["Labels"]["org.opencontainers.image.revision"].endswith("-dirty")
+    finally:
+        clone.remove_images()
+        shutil.rmtree(clone.folder)
+
+
+def test_the_page(project: Checkout) -> None:
+    printed = follow(project.folder, "docker.md")
+    assert f"registered {PACKAGE} version 1 under dev" in printed
+    assert '"predictions":[{"progression_prediction":' in printed
+    assert "442 rows scored by models:/" in printed
