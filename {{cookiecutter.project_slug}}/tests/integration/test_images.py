@@ -1,6 +1,7 @@
 """The images, built and run as in production: read-only, as nobody in particular, without any capability."""
 
 import base64
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -137,7 +138,9 @@ def test_what_a_container_trains_another_one_serves(project: Checkout, model: st
         ) as container:  # fmt: skip
             status, served = asked(container.healthy(), "/model")
             assert (status, served["version"], served["alias"]) == (200, "1", "dev")
-            assert served["reference"] == f"models:/{PACKAGE}@dev"
+            made_from = served["provenance"]
+            assert (made_from["commit"], made_from["dirty"]) == (project.git("rev-parse", "HEAD"), False)
+            assert made_from["lock"] == hashlib.sha256((project.folder / "uv.lock").read_bytes()).hexdigest()
 
 
 def test_the_registrys_server_knows_whom_it_talks_to(project: Checkout) -> None:
