@@ -152,7 +152,7 @@ class Container:
 
     def stop(self) -> int:
         """End it as a rollout does, and return its exit code."""
-        docker("stop", "--time", "40", self.name)
+        docker("stop", "-t", "40", self.name)
         return int(self.state["ExitCode"])
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tests.containers import OPENER, Checkout, Container, check_out, finished, refused, running, volume
+from tests.containers import OPENER, Checkout, Container, check_out, docker, finished, refused, running, volume
 from tests.pages import follow
 from tests.project import PACKAGE
 from tests.servables import ROWS, expected, write_servable
@@ -70,7 +70,7 @@ def test_labels_are_of_the_commit(project: Checkout, image: str) -> None:
 def test_holds_no_more_than_it_runs(project: Checkout, image: str) -> None:
     """Nobody in particular may write where state is kept, and nowhere else."""
     places = {"trainer": ["/app/data", "/app/mlruns", "/app/outputs"]}
-    listed = finished(project.tag(image), "find", "/app", "-writable")
+    listed = docker("run", "--rm", project.tag(image), "find", "/app", "-writable")  # a read-only one has nothing
     assert sorted(listed.split()) == places.get(image, ["/app/outputs"])
     above = finished(project.tag(image), "ls", "-A", "/app").split()
     own = {"api": ["config", "deployment"], "trainer": ["config", "data", "deployment", "mlruns", "uv.lock"]}
@@ -125,11 +125,11 @@ def test_batch_scoring_is_the_same_image(project: Checkout, servable: Path, tmp_
 @pytest.mark.parametrize("model", ["mlp", "lightgbm"])
 def test_what_a_container_trains_another_one_serves(project: Checkout, model: str) -> None:
     """The store on one volume, what the service keeps on another."""
-    with volume() as store, volume() as data, volume() as kept:
+    with volume() as store, volume() as data, volume() as outputs, volume() as kept:
         printed = finished(
             project.tag("trainer"), "python", "-m", f"{PACKAGE}.cli.train", f"model={model}", "progress=false",
             "evaluation.importance_repeats=1", *(["trainer.max_epochs=1"] if model == "mlp" else []),
-            volumes=(f"{store}:/app/mlruns", f"{data}:/app/data"),
+            volumes=(f"{store}:/app/mlruns", f"{data}:/app/data", f"{outputs}:/app/outputs"),
         )  # fmt: skip
         assert f"registered {PACKAGE} version 1 under dev" in printed
         with running(
