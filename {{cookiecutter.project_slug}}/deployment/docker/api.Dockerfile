@@ -40,6 +40,7 @@ COPY deployment/__init__.py /app/deployment/
 COPY deployment/api /app/deployment/api
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app \
     && mkdir /app/outputs \
+    && chmod -R u=rwX,go=rX /app \
     && find /app -exec touch --no-dereference --date=@315532800 {} + \
     && chown 10001:10001 /app/outputs
 

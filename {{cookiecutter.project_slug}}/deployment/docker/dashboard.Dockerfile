@@ -39,6 +39,7 @@ COPY config /app/config
 COPY deployment/__init__.py /app/deployment/
 COPY deployment/dashboards /app/deployment/dashboards
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app \
+    && chmod -R u=rwX,go=rX /app \
     && find /app -exec touch --no-dereference --date=@315532800 {} +
 
 FROM python:${PYTHON_TAG}

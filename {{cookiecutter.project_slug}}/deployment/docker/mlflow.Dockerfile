@@ -31,6 +31,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM builder AS settings
 COPY deployment/docker/basic_auth.ini /app/
 RUN mkdir /app/outputs \
+    && chmod -R u=rwX,go=rX /app \
     && find /app -exec touch --no-dereference --date=@315532800 {} + \
     && chown 10001:10001 /app/outputs
 

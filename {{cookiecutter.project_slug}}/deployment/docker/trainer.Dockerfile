@@ -48,6 +48,7 @@ COPY deployment/api /app/deployment/api
 COPY uv.lock /app/
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app \
     && mkdir /app/data /app/mlruns /app/outputs \
+    && chmod -R u=rwX,go=rX /app \
     && find /app -exec touch --no-dereference --date=@315532800 {} + \
     && chown 10001:10001 /app/data /app/mlruns /app/outputs
 

@@ -168,10 +168,13 @@ def test_the_registrys_server_has_no_password_of_its_own(project: Checkout, lack
 
 
 def test_two_checkouts_make_the_same_layers(project: Checkout, tmp_path: Path) -> None:
-    """Another folder, other times, nothing taken from the builder's cache; then a changed line."""
+    """Another folder, other times and modes, nothing taken from the builder's cache; then a changed line."""
     project.git("clone", "--quiet", str(project.folder), str(tmp_path / "clone"))
     clone = Checkout(tmp_path / "clone", f"{project.version}1")
     clone.git("remote", "remove", "origin")
+    for path in clone.folder.rglob("*"):
+        if path.relative_to(clone.folder).parts[0] != ".git" and not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o700)
     layers = {image: project.inspect(image)["RootFS"]["Layers"] for image in ("api", "mlflow")}
     tags = {image: project.inspect(image)["Id"] for image in layers}
     try:
