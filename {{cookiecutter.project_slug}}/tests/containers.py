@@ -110,15 +110,25 @@ def check_out(folder: Path) -> Checkout:
 
 def finished(tag: str, *command: str, volumes: tuple[str, ...] = (), **environment: str) -> str:
     """What a container prints until it ends well."""
-    return docker("run", "--rm", *_options(volumes, environment), tag, *command)
+    code, printed = _ended(tag, command, volumes, environment)
+    assert code == 0, printed
+    return printed.strip()
 
 
 def refused(tag: str, *command: str, volumes: tuple[str, ...] = (), **environment: str) -> str:
     """What a container prints that ends with a mistake."""
+    code, printed = _ended(tag, command, volumes, environment)
+    assert code not in (0, 125, 126, 127), printed  # those above 100 are the engine's own
+    return printed
+
+
+def _ended(
+    tag: str, command: tuple[str, ...], volumes: tuple[str, ...], environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """Exit code of a container, and what it printed on both streams."""
     arguments = ["docker", "run", "--rm", *_options(volumes, environment), tag, *command]
     done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode not in (0, 125, 126, 127), done.stdout  # the engine's own
-    return done.stdout
+    return done.returncode, done.stdout
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,13 @@ class Container:
             assert time.monotonic() < deadline, f"{state['Health']}\n{self.log}"
             time.sleep(0.2)
         return self
+
+    def says(self, text: str) -> None:
+        """Wait until it has written that."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"{text!r} does not come:\n{self.log}"
+            time.sleep(0.1)
 
     def stop(self) -> int:
         """End it as a rollout does, and return its exit code."""

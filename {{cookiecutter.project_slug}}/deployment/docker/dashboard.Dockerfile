@@ -26,6 +26,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --locked --no-dev --no-editable --no-install-project --extra dashboard \
     && find /app/.venv/lib/python*/site-packages -mindepth 1 -maxdepth 1 -print0 \
     | xargs -0 -n 1 -P "$(nproc)" python -m compileall -q --invalidation-mode unchecked-hash || [ "$?" -eq 123 ] \
+    && chmod -R u=rwX,go=rX /app \
     && find /app -exec touch --no-dereference --date=@315532800 {} +
 
 FROM builder AS project

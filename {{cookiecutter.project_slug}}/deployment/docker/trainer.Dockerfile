@@ -33,6 +33,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && find /app/.venv/lib/python*/site-packages -mindepth 1 -maxdepth 1 -print0 \
     | xargs -0 -n 1 -P "$(nproc)" python -m compileall -q --invalidation-mode unchecked-hash || [ "$?" -eq 123 ] \
     && ln -s /app/.venv/lib/python*/site-packages/scikit_learn.libs/libgomp-*.so.1.0.0 /app/.venv/lib/libgomp.so.1 \
+    && chmod -R u=rwX,go=rX /app \
     && find /app -exec touch --no-dereference --date=@315532800 {} +
 
 FROM builder AS project
