@@ -57,7 +57,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def end_at_once(sig: int, frame: FrameType | None) -> None:
-    """End by the signal; the first process of a container, which no signal kills by itself, ends as if it were killed."""
+    """End by the signal; the first process of a container, which no signal kills, ends as if it had been killed."""
     del frame
     signal.signal(sig, signal.SIG_DFL)
     os.kill(os.getpid(), sig)
