@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,12 @@ def test_two_checkouts_make_the_same_layers(project: Checkout, tmp_path: Path) -
 
 
 def test_the_page(project: Checkout) -> None:
-    printed = follow(project.folder, "docker.md")
+    try:
+        printed = follow(project.folder, "docker.md")
+    finally:  # what its last block does, should it not come to that
+        names = [f"{PACKAGE}-{name}" for name in ("api", "mlflow", "store", "data", "servables", "scored")]
+        subprocess.run(["docker", "rm", "--force", *names[:2]], capture_output=True)
+        subprocess.run(["docker", "volume", "rm", "--force", *names[1:]], capture_output=True)
     assert f"registered {PACKAGE} version 1 under dev" in printed
     assert '"predictions":[{"progression_prediction":' in printed
     assert "442 rows scored by models:/" in printed

@@ -121,6 +121,17 @@ def test_no_image_loads_a_pickle_when_it_serves(path: Path):
         assert final(path).pairs("ENV")["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
 
 
+def test_variables_of_images_are_those_that_the_configuration_reads():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "config").rglob("*.yaml")]
+    read = {name for text in texts for name in re.findall(r"oc\.env:(\w+)", text)}
+    own = re.compile(r"(?:SERVING|DASHBOARD|IMAGE)_\w+")
+    given = {name for path in DOCKERFILES for name in final(path).pairs("ENV") if own.fullmatch(name)}
+    assert {"SERVING_HOST", "IMAGE_REVISION"} <= given
+    documented = set(re.findall(rf"`({own.pattern})`", (ROOT / "docs/docker.md").read_text(encoding="utf-8")))
+    assert {"SERVING_REFERENCE", "SERVING_API_KEYS"} <= documented
+    assert sorted((given | documented) - read) == []
+
+
 @contextmanager
 def answering(status: int) -> Iterator[tuple[int, list[str]]]:
     """A server that answers everything with one status; its port, and the paths that it was asked for."""
