@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from baking import FOLDER, HOOK, ROOT, Bake, features, owned, switched_on, tracked
-from options import COMBINATIONS, EVERYTHING, IMAGES, NOTHING, PAIRWISE, Answers
+from options import COMBINATIONS, EVERYTHING, IMAGES, NOTHING, PAIRWISE
 
 MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
