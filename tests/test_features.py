@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from baking import FOLDER, HOOK, ROOT, Bake, features, owned, switched_on, tracked
-from options import COMBINATIONS, EVERYTHING, NOTHING, PAIRWISE, Answers
+from options import COMBINATIONS, EVERYTHING, IMAGES, NOTHING, PAIRWISE
 
 MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
@@ -115,11 +115,13 @@ def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path,
     python = str(bake_environment / "bin" / "python")
     tests = [
         "tests/unit/test_config.py",
+        "tests/unit/test_dockerfiles.py",
         "tests/unit/test_gates.py",
         "tests/integration/test_promotion.py",
         "tests/integration/test_promotion_gates.py",
     ]
     stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests)
+    stream(bake(**EVERYTHING[1]), python, "-m", "pytest", "tests/unit/test_dockerfiles.py")
 
 
 @pytest.mark.slow
@@ -135,14 +137,15 @@ def test_tests_of_the_features(
     """
     python = str(bake_environment / "bin" / "python")
 
-    def run(project: Bake, answers: Answers) -> str:
+    def run(project: Bake, name: str) -> str:
+        answers = COMBINATIONS[name]
         shared = expected_files(project.path.name, **NOTHING)
         own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
         assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
-        return project.run(python, "-m", "pytest", *own)
+        return project.run(python, "-m", "pytest", *own, *([] if name in IMAGES else ["-m", "not containers"]))
 
     with ThreadPoolExecutor(2) as pool:
-        runs = {pool.submit(run, bake(**COMBINATIONS[name]), COMBINATIONS[name]): name for name in PAIRWISE}
+        runs = {pool.submit(run, bake(**COMBINATIONS[name]), name): name for name in PAIRWISE}
         for done in as_completed(runs):
             printed = done.result()
             with capfd.disabled():

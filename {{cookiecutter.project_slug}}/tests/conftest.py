@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from . import awkward
+from . import awkward, containers
 from .trainings import Trained, awkward_config, train
 
 # What the configuration takes from the environment may be somebody's store or server, which are no place for tests.
@@ -39,3 +39,20 @@ def train_awkward(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, st
         return train(awkward_config(folder, model, target), folder / f"{model}-{target}")
 
     return make
+
+
+LEFT_OUT = pytest.StashKey[str]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a container engine, what needs one is left out; a skip would look like something that is to be mended."""
+    of_containers = [item for item in items if item.get_closest_marker("containers")]
+    if of_containers and (reason := containers.trouble()):
+        config.stash[LEFT_OUT] = f"{len(of_containers)} tests of containers are left out: {reason}"
+        config.hook.pytest_deselected(items=of_containers)
+        items[:] = [item for item in items if item not in of_containers]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say why they were left out."""
+    return [config.stash[LEFT_OUT]] if LEFT_OUT in config.stash else []

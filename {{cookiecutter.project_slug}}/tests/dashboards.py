@@ -97,11 +97,12 @@ class Thread:
     Args:
         app: the service.
         port: 0 takes a free one.
+        host: the address that it listens at.
     """
 
-    def __init__(self, app: Service, port: int = 0) -> None:
+    def __init__(self, app: Service, port: int = 0, host: str = "127.0.0.1") -> None:
         self.app = app
-        config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, host=host, port=port, log_config=None, timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()

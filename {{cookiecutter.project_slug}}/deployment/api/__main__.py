@@ -1,6 +1,7 @@
 """`python -m deployment.api serving.reference=... serving.port=...`: the HTTP service in this process."""
 
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,9 @@ def serve(cfg: "DictConfig") -> None:
     from {{ cookiecutter.project_slug }}.schemas.config import ServeConfig, validate
 
     from .app import create_app
-    from .server import DrainingServer
+    from .server import DrainingServer, end_at_once
 
+    signal.signal(signal.SIGTERM, end_at_once)  # while there is nothing to drain yet
     config = validate(ServeConfig, cfg).serving
     address = bind(config.host, config.port)  # before the model, which takes its time
     app = create_app(config)

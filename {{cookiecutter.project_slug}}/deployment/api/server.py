@@ -42,8 +42,7 @@ class DrainingServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
         if self._app.state.draining:
-            signal.signal(sig, signal.SIG_DFL)
-            os.kill(os.getpid(), sig)
+            end_at_once(sig, frame)
         self._app.state.draining = True
         if sig == signal.SIGTERM:
             self._end = time.monotonic() + self._app.config.drain_seconds
@@ -55,3 +54,11 @@ class DrainingServer(uvicorn.Server):
         """Whether it is time to stop accepting; asked ten times a second."""
         drained = self._end is not None and time.monotonic() >= self._end
         return await super().on_tick(counter) or drained
+
+
+def end_at_once(sig: int, frame: FrameType | None) -> None:
+    """End by the signal; the first process of a container, which no signal kills, ends as if it had been killed."""
+    del frame
+    signal.signal(sig, signal.SIG_DFL)
+    os.kill(os.getpid(), sig)
+    os._exit(128 + sig)

@@ -50,3 +50,27 @@ def test_a_tree_of_which_git_says_nothing_is_not_clean(repository):
     assert found.commit is not None
     assert found.dirty is None
     assert "`git status` fails" in found.gaps[0]
+
+
+@pytest.mark.parametrize(
+    ("revision", "commit", "dirty"),
+    [
+        ("a" * 40, "a" * 40, False),
+        ("b" * 64 + "-dirty", "b" * 64, True),
+        ("unknown", None, None),
+        ("", None, None),
+        (None, None, None),
+        ("a" * 40 + "-changed", None, None),
+    ],
+)
+def test_an_image_says_what_it_was_built_from(tmp_path, monkeypatch, revision, commit, dirty):
+    monkeypatch.chdir(tmp_path)
+    Path("uv.lock").write_text("version = 1\n")
+    found = code((), revision)
+    assert (found.commit, found.dirty) == (commit, dirty)
+    assert [gap for gap in found.gaps if gap.startswith("no commit")] == ([] if commit else found.gaps)
+
+
+def test_a_repository_knows_better_than_an_image(repository):
+    assert code((), "a" * 40 + "-dirty").commit not in (None, "a" * 40)
+    assert code((), "a" * 40 + "-dirty").dirty is False

@@ -31,7 +31,7 @@ def cv(cfg: "DictConfig") -> dict[str, float]:
     table = prepare(config.data)
     main = MAIN[config.data.task]
     with mlflow_tracking.run(config.mlflow, "cv") as run, TemporaryDirectory() as tmp:
-        log_setup(run, cfg, provenance.code(config.generated), table)
+        log_setup(run, cfg, provenance.code(config.generated, config.revision), table)
         folds = []
         for fold, metrics in enumerate(cross_validate(config, table, lambda: Progress("fold", shown=config.progress))):
             logger.info("fold {} of {}: {} {:.6g}", fold + 1, config.evaluation.folds, main, metrics[main])

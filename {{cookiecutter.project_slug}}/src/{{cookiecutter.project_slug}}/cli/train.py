@@ -51,7 +51,7 @@ def train(cfg: "DictConfig") -> "Version | None":
     table = prepare(config.data)
     sides = assign(table, config.data)
 
-    code = provenance.code(config.generated)
+    code = provenance.code(config.generated, config.revision)
     for gap in code.gaps:
         logger.warning("this run will not record: {}", gap)
     with (

@@ -102,6 +102,7 @@ class TrainConfig(Group):
     progress: bool
     keep: str | None
     generated: tuple[Annotated[str, Field(min_length=1)], ...]
+    revision: str | None
     features: FeaturesConfig
     model: Component
     trainer: TrainerConfig

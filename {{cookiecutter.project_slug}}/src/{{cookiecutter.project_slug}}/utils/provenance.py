@@ -1,6 +1,7 @@
 """What a run was made from: commit, lock, machine."""
 
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from .files import sha256
 
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
+REVISION = re.compile(r"(?P<commit>[0-9a-f]{40,64})(?P<mark>-dirty)?")
+"""How an image names the commit that it was built from."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,21 @@ class Code:
         return found
 
 
-def code(generated: Sequence[str]) -> Code:
+def code(generated: Sequence[str], revision: str | None = None) -> Code:
     """The state of the repository in the working directory.
 
     Args:
         generated: files and folders whose changes are no one's work: tools rewrite them around the run.
+        revision: what an image says of its commit; it counts where there is no repository.
     """
     top = _git("rev-parse", "--show-toplevel")
     if top is None or Path(top) != Path.cwd().resolve():  # a repository further up knows nothing of this project
-        return Code(None, None, None, _lock())
+        built = REVISION.fullmatch(revision or "")
+        return (
+            Code(built["commit"], None, built["mark"] is not None, _lock())
+            if built
+            else Code(None, None, None, _lock())
+        )
     commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *_but(generated))
     dirty = None if commit is None or status is None else bool(status)
     return Code(commit, _git("branch", "--show-current"), dirty, _lock())

@@ -1,0 +1,66 @@
+# MLflow's server with accounts, for PostgreSQL and S3; nothing of the project. docs/docker.md says how to build and run it.
+ARG PYTHON_TAG={{ cookiecutter.python_version }}-slim
+ARG UV_TAG=0.13.8
+
+FROM ghcr.io/astral-sh/uv:${UV_TAG} AS uv
+
+# Empty: a folder of wheels may take its place, for machines that cannot reach an index.
+FROM scratch AS wheels
+
+FROM python:${PYTHON_TAG} AS builder
+COPY --from=uv /uv /usr/local/bin/
+ENV UV_LINK_MODE=copy UV_NO_INSTALLER_METADATA=1 UV_PROJECT_ENVIRONMENT=/app/.venv UV_PYTHON_DOWNLOADS=never
+ENV PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+ARG UV_FIND_LINKS
+ARG UV_NO_SOURCES
+WORKDIR /source
+
+# A layer that only the lock changes. One process per package, hashes instead of times in the bytecode and one time for
+# all files: the same bytes at every build. A file that does not compile (123) is none that anybody imports.
+FROM builder AS dependencies
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+RUN --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=bind,from=wheels,target=${UV_FIND_LINKS:-/wheels} \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --locked --no-dev --only-group mlflow-server \
+    && find /app/.venv/lib/python*/site-packages -mindepth 1 -maxdepth 1 -print0 \
+    | xargs -0 -n 1 -P "$(nproc)" python -m compileall -q --invalidation-mode unchecked-hash || [ "$?" -eq 123 ] \
+    && chmod -R u=rwX,go=rX /app \
+    && find /app -exec touch --no-dereference --date=@315532800 {} +
+
+FROM builder AS settings
+COPY deployment/docker/basic_auth.ini /app/
+RUN mkdir /app/outputs \
+    && chmod -R u=rwX,go=rX /app \
+    && find /app -exec touch --no-dereference --date=@315532800 {} + \
+    && chown 10001:10001 /app/outputs
+
+FROM python:${PYTHON_TAG}
+COPY --from=dependencies /app /app
+COPY --from=settings /app /app
+ENV PATH=/app/.venv/bin:$PATH HOME=/tmp USER=app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV MLFLOW_HOST=0.0.0.0 MLFLOW_PORT=5000 MLFLOW_WORKERS=1 MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+    MLFLOW_SERVER_ALLOWED_HOSTS=localhost,localhost:*,127.0.0.1,127.0.0.1:* \
+    MLFLOW_AUTH_CONFIG_PATH=/app/basic_auth.ini \
+    MLFLOW_BACKEND_STORE_URI=sqlite:////app/outputs/mlflow.db MLFLOW_ARTIFACTS_DESTINATION=/app/outputs/artifacts
+WORKDIR /app
+USER 10001:10001
+EXPOSE 5000
+STOPSIGNAL SIGTERM
+# /health answers whatever becomes of requests; a path of the API that refuses the anonymous has passed all that is in front of it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --start-interval=1s \
+    CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 5000, timeout=4); c.request('GET', '/api/2.0/mlflow/experiments/get?experiment_id=0'); exit(c.getresponse().status != 401)"]
+CMD ["mlflow", "server", "--app-name", "basic-auth"]
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="{{ cookiecutter.project_slug }}-mlflow" \
+      org.opencontainers.image.description="MLflow's server with accounts, for {{ cookiecutter.project_slug }}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.licenses="GPL-3.0-only"
