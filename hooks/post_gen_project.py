@@ -44,6 +44,7 @@ PATHS: dict[str, list[str]] = {
         "deployment/dashboards/sweep.py",
         "deployment/dashboards/tables.py",
         "deployment/dashboards/words.py",
+        "deployment/k8s/components/dashboard",
         "docs/dashboard.md",
         "src/SLUG/schemas/dashboard.py",
         "tests/dashboards.py",
@@ -54,6 +55,7 @@ PATHS: dict[str, list[str]] = {
         "tests/unit/test_dashboard_session.py",
         "tests/unit/test_dashboard_sweep.py",
         "tests/unit/test_dashboard_tables.py",
+        "tests/unit/test_k8s_dashboard.py",
     ],
     "streamlit": [
         "deployment/dashboards/streamlit_app.py",
@@ -75,6 +77,10 @@ PATHS: dict[str, list[str]] = {
     "use_triton": [
         "config/triton",
         "config/triton.yaml",
+        "deployment/k8s/components/metrics/triton.yaml",
+        "deployment/k8s/components/triton",
+        "deployment/k8s/overlays/prod/triton.yaml",
+        "deployment/k8s/overlays/staging/triton.yaml",
         "deployment/triton",
         "docs/triton.md",
         "src/SLUG/cli/triton.py",
@@ -83,7 +89,9 @@ PATHS: dict[str, list[str]] = {
         "tests/integration/test_docs_triton.py",
         "tests/integration/triton",
         "tests/tritons.py",
+        "tests/unit/test_k8s_triton.py",
         "tests/unit/test_triton.py",
+        "tests/unit/test_triton_following.py",
     ],
 }
 
