@@ -50,6 +50,7 @@ PATHS: dict[str, list[str]] = {
         "tests/dashboards.py",
         "tests/integration/test_dashboard.py",
         "tests/integration/test_docs_dashboard.py",
+        "tests/integration/test_k8s_dashboard.py",
         "tests/unit/test_dashboard_client.py",
         "tests/unit/test_dashboard_form.py",
         "tests/unit/test_dashboard_session.py",

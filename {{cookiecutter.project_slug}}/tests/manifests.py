@@ -129,9 +129,9 @@ def environment(manifests: list[Manifest], container: Manifest) -> dict[str, str
     return values
 
 
-def overrides(manifests: list[Manifest], container: Manifest) -> list[str]:
-    """The arguments as the process gets them."""
-    values = environment(manifests, container)
+def overrides(manifests: list[Manifest], container: Manifest, **instead: str) -> list[str]:
+    """The arguments as the process gets them; `instead` are variables with other values."""
+    values = environment(manifests, container) | instead
     return [VARIABLE.sub(lambda found: values[found[1]], argument) for argument in container["args"]]
 
 
