@@ -102,7 +102,9 @@ def selected(manifests: list[Manifest], labels: Mapping[str, str]) -> list[Manif
 
 def ports(template: Manifest) -> dict[str, int]:
     """The ports of a pod by their names."""
-    return {port["name"]: port["containerPort"] for one in template["spec"]["containers"] for port in one.get("ports", ())}
+    return {
+        port["name"]: port["containerPort"] for one in template["spec"]["containers"] for port in one.get("ports", ())
+    }
 
 
 def processors(container: Manifest) -> int:

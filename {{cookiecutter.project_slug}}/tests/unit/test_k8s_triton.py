@@ -51,7 +51,9 @@ def test_beside_triton_the_alias_is_followed(manifests: list[Manifest], stage: s
     config, options = followed(manifests), overrides(manifests, triton)
     assert config.reference == f"models:/{PACKAGE}@{stage}"
     assert (config.sync, config.poll_seconds, config.logging.format) == (True, 15, "json")
-    assert config.server == f"127.0.0.1:{ports({'spec': spec})['http']}", "its own Triton, not whichever the Service picks"
+    assert config.server == f"127.0.0.1:{ports({'spec': spec})['http']}", (
+        "its own Triton, not whichever the Service picks"
+    )
     assert config.mlflow.tracking_uri == environment(manifests, sync)["MLFLOW_TRACKING_URI"]
     assert f"--model-repository={config.repository}" in options
     assert set(writable(spec, sync)) == {config.repository, "/tmp"}
@@ -94,5 +96,9 @@ def test_prometheus_finds_triton(manifests: list[Manifest]) -> None:
     monitor, service = named(manifests, "ServiceMonitor", "-triton"), named(manifests, "Service", "-triton")
     (endpoint,) = monitor["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == ("metrics", "/metrics")
-    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {"http": 8000, "grpc": 8001, "metrics": 8002}
+    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {
+        "http": 8000,
+        "grpc": 8001,
+        "metrics": 8002,
+    }
     assert monitor["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]

@@ -171,7 +171,10 @@ def test_the_network_is_closed_but_for_what_is_needed(manifests: list[Manifest])
     first = next(one for one in policies if len(one["spec"]["podSelector"]["matchLabels"]) == 1)
     assert len(selected(manifests, first["spec"]["podSelector"]["matchLabels"])) == len(list(templates(manifests)))
     assert (first["spec"]["policyTypes"], "ingress" in first["spec"]) == (["Ingress", "Egress"], False)
-    assert {(port["port"], port["protocol"]) for port in first["spec"]["egress"][0]["ports"]} == {(53, "UDP"), (53, "TCP")}
+    assert {(port["port"], port["protocol"]) for port in first["spec"]["egress"][0]["ports"]} == {
+        (53, "UDP"),
+        (53, "TCP"),
+    }
     registry = named(manifests, "NetworkPolicy", "-registry")["spec"]
     uri = urlsplit(of_kind(manifests, "ConfigMap")[0]["data"]["MLFLOW_TRACKING_URI"])
     assert [port["port"] for rule in registry["egress"] for port in rule["ports"]] == [uri.port]

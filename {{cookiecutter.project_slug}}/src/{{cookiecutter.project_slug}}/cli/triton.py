@@ -42,7 +42,10 @@ def _follow(config: "TritonConfig", settings: "TritonSettings", seconds: float) 
     from ..integrations.triton.following import Following
     from ..integrations.triton.server import Server
 
-    name, registry = config.reference.removeprefix("models:/").partition("@")[0], MlflowRegistry(config.mlflow.tracking_uri)
+    name, registry = (
+        config.reference.removeprefix("models:/").partition("@")[0],
+        MlflowRegistry(config.mlflow.tracking_uri),
+    )
     following = Following(
         lambda: int(registry.find(config.reference).version),
         lambda: Server.of(settings).version(name),

@@ -41,7 +41,9 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: 
 
 
 @contextmanager
-def followed(command: list[str], project: Path, variables: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def followed(
+    command: list[str], project: Path, variables: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """The process beside the server, and its log."""
     log = project / "sync.log"
     with log.open("wb") as file:
