@@ -101,8 +101,10 @@ def test_static_checks(bake: MakeBake, bake_environment: Path, stream: Stream, t
 def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
     """What reads the whole configuration, and what runs the gates that it lists."""
     python = str(bake_environment / "bin" / "python")
+    manifests = ["tests/unit/test_k8s.py", "tests/unit/test_k8s_wiring.py"]
     tests = ["tests/unit/test_config.py", "tests/unit/test_gates.py", "tests/integration/test_promotion.py"]
-    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests)
+    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests, *manifests)
+    stream(bake(**EVERYTHING[1]), python, "-m", "pytest", *manifests)
 
 
 @pytest.mark.slow
