@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +22,24 @@ from tests.project import ROOT
 
 Manifest = dict[str, Any]
 FOLDER = ROOT / "deployment/k8s"
-STAGES = ("staging", "prod")
 VARIABLE = re.compile(r"\$\((\w+)\)")
 OPTIONAL = ("batch", "metrics")
-"""Components that are there and switched off."""
+"""Components that a new project has switched off."""
+
+
+def stages() -> tuple[str, ...]:
+    """The overlays of the base itself; one upon another overlay is somebody's own."""
+    paths = sorted((FOLDER / "overlays").glob("*/kustomization.yaml"))
+    return tuple(path.parent.name for path in paths if "../../base" in read(path)["resources"])
+
+
+def read(path: Path) -> Manifest:
+    """A file of YAML."""
+    found: Manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+STAGES = stages()
 
 
 def kubectl() -> str:
@@ -37,11 +51,12 @@ def kubectl() -> str:
     return found
 
 
-def copied(folder: Path, *components: str) -> Path:
-    """A copy of the manifests with further components switched on, as docs/kubernetes.md does it."""
+def copied(folder: Path, off: Collection[str] = ()) -> Path:
+    """A copy of the manifests with every component switched on, but for those that are to be off."""
     shutil.copytree(FOLDER, folder)
-    with (folder / "base/kustomization.yaml").open("a", encoding="utf-8") as file:
-        file.writelines(f"  - ../components/{name}\n" for name in components)
+    base = folder / "base/kustomization.yaml"
+    names = sorted(path.name for path in (FOLDER / "components").iterdir() if path.name not in off)
+    base.write_text(yaml.safe_dump(read(base) | {"components": [f"../components/{name}" for name in names]}), "utf-8")
     return folder
 
 
@@ -56,7 +71,7 @@ def rendered(folder: Path) -> list[Manifest]:
 def everything() -> dict[str, list[Manifest]]:
     """By stage, what is rendered with every component switched on."""
     with TemporaryDirectory() as folder:
-        whole = copied(Path(folder) / "k8s", *OPTIONAL)
+        whole = copied(Path(folder) / "k8s")
         return {stage: rendered(whole / "overlays" / stage) for stage in STAGES}
 
 

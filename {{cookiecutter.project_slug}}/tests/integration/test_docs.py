@@ -114,6 +114,9 @@ def test_scoring_files(project):
 
 def test_kubernetes(tmp_path, monkeypatch):
     project = copy_of_the_project(tmp_path / "project")
+    base = project / "deployment/k8s/base/kustomization.yaml"  # the page begins where a new project does
+    lines = base.read_text(encoding="utf-8").splitlines(keepends=True)
+    base.write_text("".join(line for line in lines if not re.search(r"/(batch|metrics)$", line)), encoding="utf-8")
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     printed = follow(project, "kubernetes.md")
     assert "<   ALIAS: staging\n---\n>   ALIAS: prod\n" in printed

@@ -49,7 +49,7 @@ def test_beside_triton_the_alias_is_followed(manifests: list[Manifest], stage: s
     spec, sync = by_command(manifests, "python", "-m", f"{PACKAGE}.cli.triton")
     _, triton = by_command(manifests, "tritonserver")
     config, options = followed(manifests), overrides(manifests, triton)
-    assert config.reference == f"models:/{PACKAGE}@{stage}"
+    assert config.reference == f"models:/{environment(manifests, sync)['MODEL']}@{stage}"
     assert (config.sync, config.poll_seconds, config.logging.format) == (True, 15, "json")
     assert config.server == f"127.0.0.1:{ports({'spec': spec})['http']}", (
         "its own Triton, not whichever the Service picks"

@@ -52,7 +52,7 @@ def test_the_service_gets_what_it_reads(manifests: list[Manifest], stage: str) -
     values = environment(manifests, container)
     config = validate(ServeConfig, configured(manifests, container, "serve"))
     serving = config.serving
-    assert serving.reference == f"models:/{PACKAGE}@{stage}"
+    assert serving.reference == f"models:/{values['MODEL']}@{stage}"
     assert serving.tracking_uri == values["MLFLOW_TRACKING_URI"]
     assert serving.keys == (values["SERVING_API_KEYS"],)
     assert (serving.host, serving.port) == ("0.0.0.0", ports({"spec": spec})["http"])
@@ -69,7 +69,7 @@ def test_batch_scoring_gets_what_it_reads(manifests: list[Manifest], stage: str)
     spec, container = by_command(manifests, "python", "-m", f"{PACKAGE}.cli.predict")
     values = environment(manifests, container)
     config = validate(PredictConfig, configured(manifests, container, "predict"))
-    assert config.reference == f"models:/{PACKAGE}@{stage}"
+    assert config.reference == f"models:/{values['MODEL']}@{stage}"
     assert config.mlflow.tracking_uri == values["MLFLOW_TRACKING_URI"]
     assert config.threads == processors(container)
     volumes = writable(spec, container)
@@ -177,7 +177,8 @@ def test_the_network_is_closed_but_for_what_is_needed(manifests: list[Manifest])
     }
     registry = named(manifests, "NetworkPolicy", "-registry")["spec"]
     uri = urlsplit(of_kind(manifests, "ConfigMap")[0]["data"]["MLFLOW_TRACKING_URI"])
-    assert [port["port"] for rule in registry["egress"] for port in rule["ports"]] == [uri.port]
+    port = uri.port or {"http": 80, "https": 443}[uri.scheme]
+    assert port in [open_["port"] for rule in registry["egress"] for open_ in rule["ports"]]
     readers = selected(manifests, registry["podSelector"]["matchLabels"])
     told = [one for _, one in templates(manifests) if any("envFrom" in c for c in one["spec"]["containers"])]
     assert readers == told
