@@ -45,6 +45,7 @@ PATHS: dict[str, list[str]] = {
         "deployment/dashboards/tables.py",
         "deployment/dashboards/words.py",
         "deployment/docker/dashboard.Dockerfile",
+        "deployment/k8s/components/dashboard",
         "docs/dashboard.md",
         "src/SLUG/schemas/dashboard.py",
         "tests/dashboard_sessions.py",
@@ -54,6 +55,7 @@ PATHS: dict[str, list[str]] = {
         "tests/integration/test_dashboard_image.py",
         "tests/integration/test_dashboard_start.py",
         "tests/integration/test_docs_dashboard.py",
+        "tests/integration/test_k8s_dashboard.py",
         "tests/unit/test_dashboard_client.py",
         "tests/unit/test_dashboard_comparison.py",
         "tests/unit/test_dashboard_form.py",
@@ -62,6 +64,7 @@ PATHS: dict[str, list[str]] = {
         "tests/unit/test_dashboard_sweep.py",
         "tests/unit/test_dashboard_tables.py",
         "tests/unit/test_dashboard_words.py",
+        "tests/unit/test_k8s_dashboard.py",
     ],
     "streamlit": [
         "deployment/dashboards/streamlit_app.py",
@@ -83,6 +86,10 @@ PATHS: dict[str, list[str]] = {
     "use_triton": [
         "config/triton",
         "config/triton.yaml",
+        "deployment/k8s/components/metrics/triton.yaml",
+        "deployment/k8s/components/triton",
+        "deployment/k8s/overlays/prod/triton.yaml",
+        "deployment/k8s/overlays/staging/triton.yaml",
         "deployment/triton",
         "docs/triton.md",
         "src/SLUG/cli/triton.py",
@@ -91,6 +98,7 @@ PATHS: dict[str, list[str]] = {
         "tests/integration/test_docs_triton.py",
         "tests/integration/triton",
         "tests/tritons.py",
+        "tests/unit/test_k8s_triton.py",
         "tests/unit/triton",
     ],
 }

@@ -113,15 +113,15 @@ def test_static_checks(bake: MakeBake, bake_environment: Path, tmp_path: Path) -
 def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
     """What reads the whole configuration, and what runs the gates that it lists."""
     python = str(bake_environment / "bin" / "python")
+    images, manifests = "tests/unit/test_dockerfiles.py", ["tests/unit/test_k8s.py", "tests/unit/test_k8s_wiring.py"]
     tests = [
         "tests/unit/test_config.py",
-        "tests/unit/test_dockerfiles.py",
         "tests/unit/test_gates.py",
         "tests/integration/test_promotion.py",
         "tests/integration/test_promotion_gates.py",
     ]
-    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests)
-    stream(bake(**EVERYTHING[1]), python, "-m", "pytest", "tests/unit/test_dockerfiles.py")
+    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests, images, *manifests)
+    stream(bake(**EVERYTHING[1]), python, "-m", "pytest", images, *manifests)
 
 
 @pytest.mark.slow

@@ -1,6 +1,10 @@
 """Every page of docs/ does what it says."""
 
+import base64
+import os
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import mlflow
@@ -106,6 +110,19 @@ def test_scoring_files(project):
     ]
     assert len((outputs / "mended_scored.csv").read_text().splitlines()) == 3
     assert not (outputs / "mended_scored.rejects.csv").exists()
+
+
+def test_kubernetes(tmp_path, monkeypatch):
+    project = copy_of_the_project(tmp_path / "project")
+    base = project / "deployment/k8s/base/kustomization.yaml"  # the page begins where a new project does
+    lines = base.read_text(encoding="utf-8").splitlines(keepends=True)
+    base.write_text("".join(line for line in lines if not re.search(r"/(batch|metrics)$", line)), encoding="utf-8")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    printed = follow(project, "kubernetes.md")
+    assert "<   ALIAS: staging\n---\n>   ALIAS: prod\n" in printed
+    (encoded,) = re.findall(r"^  SERVING_API_KEYS: (.+)$", printed, re.MULTILINE)
+    assert re.fullmatch(rb"[0-9a-f]{64}", base64.b64decode(encoded))
+    assert printed.endswith("kind: CronJob\n" + printed.count("kind: ServiceMonitor\n") * "kind: ServiceMonitor\n")
 
 
 def test_lifecycle(tmp_path):

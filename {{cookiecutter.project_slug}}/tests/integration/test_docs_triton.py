@@ -27,4 +27,4 @@ def test_triton(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answers[0][2] == answers[1][2]
     assert re.search(rf"serves version 2 of {PACKAGE}: \d+ golden rows agree$", printed, re.M)
     repository = ModelRepository(project / "outputs/triton", PACKAGE)
-    assert (repository.versions, repository.pointer) == ([2, 1], repository.config(2))
+    assert (repository.versions, repository.pointer) == ([3, 2, 1], repository.config(3))

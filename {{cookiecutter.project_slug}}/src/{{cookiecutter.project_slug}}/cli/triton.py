@@ -1,6 +1,6 @@
 """`triton`: writes a version into a Triton model repository, and has a running server serve it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ..ports import UserError
 from ..utils.verb import run_verb
@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from ..inference.references import Resolved
-    from ..schemas.triton import TritonConfig
+    from ..schemas.triton import TritonConfig, TritonSettings
 
 
 def triton(cfg: "DictConfig") -> "Path":
     """Put what `reference` means into `repository`; with `sync` the server serves it, or what it served before.
+
+    With `poll_seconds` that goes on until a signal ends it, and the version is always the one that the alias names.
 
     Returns:
         The version's folder in the model repository.
@@ -23,6 +25,38 @@ def triton(cfg: "DictConfig") -> "Path":
     Raises:
         UserError: the version cannot be served by Triton, or the server does not answer as training did.
     """
+    from ..schemas.config import validate
+    from ..schemas.triton import TritonConfig, TritonSettings
+
+    config = validate(TritonConfig, cfg)
+    settings = TritonSettings(**config.model_dump(include=set(TritonSettings.model_fields)))
+    if config.poll_seconds is not None:
+        _follow(config, settings, config.poll_seconds)
+    return _place(config, settings)
+
+
+def _follow(config: "TritonConfig", settings: "TritonSettings", seconds: float) -> NoReturn:
+    import time
+
+    from ..integrations.mlflow_registry import MlflowRegistry
+    from ..integrations.triton.following import Following
+    from ..integrations.triton.server import Server
+
+    name, registry = (
+        config.reference.removeprefix("models:/").partition("@")[0],
+        MlflowRegistry(config.mlflow.tracking_uri),
+    )
+    following = Following(
+        lambda: int(registry.find(config.reference).version),
+        lambda: Server.of(settings).version(name),
+        lambda: _place(config, settings),
+    )
+    while True:
+        following.look()
+        time.sleep(seconds)
+
+
+def _place(config: "TritonConfig", settings: "TritonSettings") -> "Path":
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -35,16 +69,12 @@ def triton(cfg: "DictConfig") -> "Path":
     from ..integrations.triton.repository import ModelRepository
     from ..integrations.triton.server import Server
     from ..integrations.triton.swap import swap
-    from ..schemas.config import validate
-    from ..schemas.triton import TritonConfig, TritonSettings
     from ..utils.interruption import held_back
 
-    config = validate(TritonConfig, cfg)
     with TemporaryDirectory() as downloads:
         uri = config.mlflow.tracking_uri
         resolved = resolve(config.reference, lambda: MlflowRegistry(uri, Path(downloads)))
         number = _number(config, resolved)
-        settings = TritonSettings(**config.model_dump(include=set(TritonSettings.model_fields)))
         placement = Placement(Engine(resolved.folder), number, settings)
         repository = ModelRepository(Path(config.repository), placement.name)
         with held_back() as interruption, repository.locked():

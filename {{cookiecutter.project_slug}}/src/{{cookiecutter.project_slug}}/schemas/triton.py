@@ -10,6 +10,8 @@ from .groups import Group
 
 ADDRESS = re.compile(r"(https?://)?([^/:@\s]+|\[[0-9A-Fa-f:]+\]):(?P<port>[1-9]\d{0,4})")
 
+FOLLOWED = re.compile(r"models:/[^/@]+@[^/@]+")
+
 
 class TritonSettings(Group):
     """`config/triton/default.yaml`: what the verb and the gate share."""
@@ -57,6 +59,7 @@ class TritonConfig(TritonSettings):
     version: int | None = Field(ge=1)
     repository: str
     sync: bool
+    poll_seconds: float | None = Field(gt=0)
     keep: int = Field(ge=1)
     mlflow: MlflowConfig
     logging: LoggingConfig
@@ -65,4 +68,10 @@ class TritonConfig(TritonSettings):
     def _syncs_with_a_server(self) -> Self:
         if self.sync and self.server is None:
             raise ValueError("sync=true needs a server: add server=<host>:<port>, or set TRITON_SERVER")
+        return self
+
+    @model_validator(mode="after")
+    def _follows_an_alias(self) -> Self:
+        if self.poll_seconds is not None and not (self.sync and FOLLOWED.fullmatch(self.reference)):
+            raise ValueError("poll_seconds follows an alias: it needs sync=true and reference=models:/<name>@<alias>")
         return self

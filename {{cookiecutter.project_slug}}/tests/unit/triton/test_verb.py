@@ -42,6 +42,15 @@ def test_the_verb_without_a_server(tmp_path: Path, price: Path, monkeypatch: pyt
             ["version=1", "sync=true"],
             "config: sync=true needs a server: add server=<host>:<port>, or set TRITON_SERVER",
         ),
+        (
+            ["version=1", "sync=true", "server=a:1", "poll_seconds=5"],
+            "config: poll_seconds follows an alias: it needs sync=true and reference=models:/<name>@<alias>",
+        ),
+        (
+            ["reference=models:/house@prod", "poll_seconds=5"],
+            "config: poll_seconds follows an alias: it needs sync=true and reference=models:/<name>@<alias>",
+        ),
+        (["version=1", "poll_seconds=0"], "config: poll_seconds: Input should be greater than 0, not 0"),
         (["version=1", "device=tpu"], "config: device: Input should be 'cpu' or 'gpu', not 'tpu'"),
         (["version=1", "release=24.01"], "Triton '24.01' is not known here"),
         (["version=1", "server=ftp://x:1"], "server: give <host>:<port>, or https://<host>:<port>, not 'ftp://x:1'"),
