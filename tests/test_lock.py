@@ -27,7 +27,7 @@ def test_resolves(bake: MakeBake, answers: Answers) -> None:
         target = ["--python-version", python, "--python-platform", platform]
         resolved = project.run(
             find_uv_bin(), "pip", "compile", "--no-sources", "--no-header", "--no-annotate", *target, *extras,
-            "--group", "dev", "pyproject.toml",
+            "--group", "dev", "--group", "mlflow-server", "pyproject.toml",
             MACOSX_DEPLOYMENT_TARGET="14.0", UV_PYTHON_DOWNLOADS="never",
         )  # fmt: skip
         return {line.split("==")[0] for line in resolved.splitlines() if "==" in line}

@@ -38,6 +38,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && uv pip install --python /app/.venv --no-deps --refresh-package {{ cookiecutter.project_slug | replace('_', '-') }} .
 COPY config /app/config
 COPY deployment/__init__.py /app/deployment/
+COPY deployment/api /app/deployment/api
 COPY deployment/dashboards /app/deployment/dashboards
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app \
     && chmod -R u=rwX,go=rX /app \

@@ -1,5 +1,6 @@
 """What can be said of the images without an engine: hadolint, tags, what is copied, how a container starts and is judged."""
 
+import ast
 import os
 import re
 import shutil
@@ -73,6 +74,20 @@ def test_what_is_copied_is_there_and_reaches_the_build(path: Path):
     assert [source for source in sources if not sent(source)] == []
     made_by_setup = {"uv.lock"}
     assert [source for source in sources if source not in made_by_setup and not (ROOT / source).exists()] == []
+
+
+@each
+def test_what_the_copied_code_imports_is_copied(path: Path):
+    """One part of deployment/ may use another; the package is there as a whole."""
+    sources = [source for stage in stages(path) for source in copied(stage)]
+    parts = {Path(source).name for source in sources if source.startswith("deployment/") and (ROOT / source).is_dir()}
+    for part in parts:
+        for file in (ROOT / "deployment" / part).rglob("*.py"):
+            outside = len(file.relative_to(ROOT / "deployment").parts)  # dots that lead to deployment/ itself
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.level == outside:
+                    names = [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+                    assert set(names) <= parts, f"{file.relative_to(ROOT)} imports {names[0]}"
 
 
 @pytest.mark.parametrize(
