@@ -9,15 +9,16 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 
 REQUIRED = re.compile(r"\$\{(STACK_\w+):\?")
 VERSION = "STACK_VERSION"
+OUTSIDE = ("STACK_CI_PASSWORD", "STACK_PEOPLE_PASSWORD")
 ABOVE = (
     "# Secrets of `make stack`. Keep them: what they guard was made with them. Ports and tags may be set here, too.\n"
 )
 
 
 def required(project: Path) -> list[str]:
-    """What compose.yaml does not come up without, in its order."""
+    """What compose.yaml does not come up without, in its order, and the passwords that no container is told."""
     text = (project / "compose.yaml").read_text(encoding="utf-8")
-    return list(dict.fromkeys(REQUIRED.findall(text)))
+    return [*dict.fromkeys(REQUIRED.findall(text)), *OUTSIDE]
 
 
 def read(path: Path) -> dict[str, str]:
