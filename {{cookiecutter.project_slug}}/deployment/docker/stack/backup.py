@@ -61,8 +61,10 @@ def restore(engine: Engine, project: Path, folder: Path) -> None:
             f"{other[0]} of {here} is not the backup's: move that file away, and the backup's takes its place"
         )
     made = not here.exists()
-    if added := [f"{name}={kept[name]}\n" for name in own if name not in known]:
-        environment.write(here, (environment.ABOVE if made else here.read_text(encoding="utf-8")) + "".join(added))
+    if made:  # with its ports and tags
+        environment.write(here, (folder / SECRETS).read_text(encoding="utf-8"))
+    elif added := [f"{name}={kept[name]}\n" for name in own if name not in known]:
+        environment.write(here, here.read_text(encoding="utf-8").rstrip("\n") + "\n" + "".join(added))
     environment.complete(project)
     if volumes := engine.volumes():
         if made:
