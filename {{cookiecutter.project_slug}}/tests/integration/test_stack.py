@@ -26,6 +26,7 @@ from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowR
 from deployment.docker.stack import environment
 from deployment.docker.stack.accounts import Door
 from tests.containers import OPENER, Checkout, check_out, docker
+from tests.pages import follow
 from tests.project import PACKAGE
 from tests.standins import pulled_or_made
 
@@ -98,7 +99,7 @@ class Stack:
         return json.loads(self.make("registry", "format=json", account="people"))
 
     def destroy(self) -> None:
-        """As docs/docker.md says it, beyond recovery."""
+        """As docs/stack.md says it, beyond recovery."""
         self.run("docker", "compose", "--profile", "*", "down", "--volumes", "--remove-orphans")
 
 
@@ -191,6 +192,7 @@ def same_as_the_servable(stack: Stack, predicted: list[float]) -> None:
         patch.setenv("MLFLOW_TRACKING_PASSWORD", stack.secret("reader"))
         registry = MlflowRegistry(stack.registry, stack.folder / "outputs/looked-at")
         engine = Engine(registry.download(registry.find(f"models:/{PACKAGE}@dev")))
+    assert engine.check_golden() >= 64
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
     want = engine.flat(engine.run(columns))["progression_prediction"]
     target = engine.contract.target
@@ -216,3 +218,16 @@ def test_without_images_it_says_what_to_do(stack: Stack, tmp_path: Path) -> None
         (stack.folder / "VERSION").write_text(version)
         (stack.folder / ".env").write_text(text)
     assert said.splitlines()[0] == f"error: there is no image {PACKAGE}-api:0.0.0.none: run make images"
+
+
+def test_the_page(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From an empty stack; the ports are the page's."""
+    stack.destroy()
+    (stack.folder / ".env").unlink()
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", stack.env["COMPOSE_PROJECT_NAME"])
+    printed = follow(stack.folder, "stack.md")
+    assert "not registered: this account may not" in printed
+    assert f"registered {PACKAGE} version 1 under dev" in printed
+    assert '"predictions":[{"progression_prediction":' in printed
+    assert printed.count("made: ") == 6  # once, and never again
+    assert "backup: backups/before-the-upgrade" in printed

@@ -76,7 +76,7 @@ def settle(url: str, passwords: dict[str, str], experiment: str, model: str) -> 
     if not admin.opens:
         raise UserError(
             "the registry does not take STACK_ADMIN_PASSWORD of .env: its volume was made with another .env; put that "
-            "back, or delete the volume as docs/docker.md says"
+            "back, or delete the volume as docs/stack.md says"
         )
     changed = []
     for name in ("ci", "people", "reader"):

@@ -69,7 +69,7 @@ def restore(engine: Engine, project: Path, folder: Path) -> None:
     if volumes := engine.volumes():
         if made:
             here.unlink()
-        raise UserError(f"the stack holds something, volume {volumes[0]}: delete it as docs/docker.md says")
+        raise UserError(f"the stack holds something, volume {volumes[0]}: delete it as docs/stack.md says")
     try:
         engine.compose("up", "--detach", "--wait", "postgres", "seaweedfs")
         with (folder / DUMP).open("rb") as file:
