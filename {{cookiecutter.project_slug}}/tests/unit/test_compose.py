@@ -20,9 +20,7 @@ TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 STACK = FOLDER / "stack"
-DASHBOARD = json.loads((STACK / "grafana/serving.json").read_text(encoding="utf-8"))
-FOLLOWS_ONLY = {"triton-sync"}
-"""Without a port of its own: that it works is the health of what it fills."""
+GRAFANA = json.loads((STACK / "grafana/serving.json").read_text(encoding="utf-8"))
 each = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -66,7 +64,8 @@ def test_every_service_says_whether_it_is_healthy(name: str) -> None:
     else:
         assert repository.startswith(f"{PACKAGE}-")
         recipe = FOLDER / f"{repository.removeprefix(f'{PACKAGE}-')}.Dockerfile"
-        assert (stages(recipe)[-1].only("HEALTHCHECK") == "NONE") is (name in FOLLOWS_ONLY)
+        follows_only = "ports" not in service  # that it works is the health of what it fills
+        assert (stages(recipe)[-1].only("HEALTHCHECK") == "NONE") is follows_only
 
 
 def test_ports_do_not_collide() -> None:
@@ -132,7 +131,7 @@ def exported() -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: str(panel["title"]))
+@pytest.mark.parametrize("panel", GRAFANA["panels"], ids=lambda panel: str(panel["title"]))
 def test_every_panel_asks_for_metrics_that_the_service_has(panel: dict[str, Any]) -> None:
     source = yaml.safe_load((STACK / "grafana/datasource.yml").read_text(encoding="utf-8"))["datasources"][0]
     assert panel["datasource"]["uid"] == source["uid"]
@@ -143,8 +142,8 @@ def test_every_panel_asks_for_metrics_that_the_service_has(panel: dict[str, Any]
         assert asked <= exported()
 
 
-def test_the_dashboard_has_what_is_promised() -> None:
-    asked = " ".join(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
+def test_the_panels_have_what_is_promised() -> None:
+    asked = " ".join(target["expr"] for panel in GRAFANA["panels"] for target in panel["targets"])
     for metric in ("requests_total", "request_seconds_bucket", "refusals_total", "swaps_total", "model_info"):
         assert f"serving_{metric}" in asked
 

@@ -15,17 +15,16 @@ from . import accounts, backup, environment
 from .engine import Engine
 
 PROJECT = Path(__file__).resolve().parents[3]
-SERVING = {"api", "dashboard", "triton", "triton-sync"}
-"""Services that need a version to serve."""
 
 
 def up(engine: Engine) -> None:
     """Bring everything up, wait until it is healthy, make the accounts, say where it is."""
     values = environment.complete(PROJECT)
     config = engine.config()["services"]
-    waiting = sorted(SERVING & config.keys())
+    waiting = sorted(_behind("mlflow", config))
+    first = sorted(config.keys() - {*waiting})
     engine.check_images(values[environment.VERSION])
-    engine.compose("up", "--detach", "--wait", *sorted(config.keys() - SERVING))
+    engine.compose("up", "--detach", "--wait", *first)
     url = engine.address("mlflow", 5000)
     names = OmegaConf.load(PROJECT / "config/mlflow/default.yaml")
     passwords = {name: values[f"STACK_{name.upper()}_PASSWORD"] for name in ("admin", "ci", "people", "reader")}
@@ -35,11 +34,17 @@ def up(engine: Engine) -> None:
     served = accounts.serves(url, passwords["reader"], names.model, alias)
     if served:
         engine.compose("up", "--detach", "--wait", *waiting)
-    _report(engine, config, sorted(config) if served else sorted(config.keys() - SERVING), url)
+    _report(engine, config, sorted(config) if served else first, url)
     if not served:
         print(
             f"\nNothing is under {alias}, so {', '.join(waiting)} did not start: train as ci, and run make stack again."
         )
+
+
+def _behind(name: str, config: dict[str, Any]) -> set[str]:
+    """Services that start after another one: behind the registry, those that need a version to serve."""
+    found = {other for other, service in config.items() if name in service.get("depends_on", {})}
+    return found.union(*(_behind(other, config) for other in found))
 
 
 def _report(engine: Engine, config: dict[str, Any], services: list[str], url: str) -> None:
