@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowR
 
 from deployment.docker.stack import environment
 from deployment.docker.stack.accounts import Door
-from tests.containers import OPENER, Checkout, check_out, docker
+from tests.containers import OPENER, PATIENCE, Checkout, check_out, docker
 from tests.pages import follow
 from tests.project import PACKAGE
 from tests.standins import pulled_or_made
@@ -110,11 +111,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     project = check_out(tmp_path_factory.mktemp("stack") / "project")
     (project.folder / ".venv").symlink_to(sys.prefix)
     project.build("api", "mlflow")
-    for name in ("postgres", "seaweedfs"):
+    for name in ("postgres", "seaweedfs", "prometheus"):
         pulled_or_made(name, tmp_path_factory.mktemp("standins") / name, "python:3.11-slim")
     with ExitStack() as probes:
         lines = []
-        for name in ("STACK_MLFLOW_PORT", "STACK_API_PORT"):
+        for name in ("STACK_MLFLOW_PORT", "STACK_API_PORT", "STACK_PROMETHEUS_PORT"):
             probe = probes.enter_context(socket.socket())
             probe.bind(("127.0.0.1", 0))
             lines.append(f"{name}={probe.getsockname()[1]}\n")
@@ -160,6 +161,8 @@ def test_from_nothing_to_a_restored_backup(stack: Stack) -> None:
     predicted, version = stack.predictions()
     assert version == "2"
     same_as_the_servable(stack, predicted)
+    stack.run("docker", "compose", "--profile", "monitoring", "up", "--detach", "--wait", "prometheus")
+    assert measured(stack, "serving_model_info") == {"version": "2", "alias": "dev", "name": PACKAGE, "job": "api"}
 
     stack.run("docker", "compose", "restart")
     stack.make("stack")
@@ -199,6 +202,20 @@ def same_as_the_servable(stack: Stack, predicted: list[float]) -> None:
     want = engine.flat(engine.run(columns))["progression_prediction"]
     target = engine.contract.target
     assert (np.abs(np.array(predicted) - want) <= target.tolerance * (target.deviation + np.abs(want))).all()
+
+
+def measured(stack: Stack, query: str) -> dict[str, str]:
+    """The labels of what Prometheus has under that name, as soon as it has asked the service once."""
+    port = environment.read(stack.folder / ".env")["STACK_PROMETHEUS_PORT"]
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with OPENER.open(f"http://127.0.0.1:{port}/api/v1/query?query={query}", timeout=30) as response:
+            found = json.load(response)["data"]["result"]
+        if found:
+            (one,) = found
+            return {name: value for name, value in one["metric"].items() if name not in ("__name__", "instance")}
+        assert time.monotonic() < deadline, f"Prometheus has no {query}"
+        time.sleep(0.5)
 
 
 def with_other_secrets(stack: Stack, backup: Path) -> None:
