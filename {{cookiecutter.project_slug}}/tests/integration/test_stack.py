@@ -66,7 +66,6 @@ class Stack:
         if account:
             given = {
                 "MLFLOW_TRACKING_URI": self.registry,
-                "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
                 "MLFLOW_TRACKING_USERNAME": account,
                 "MLFLOW_TRACKING_PASSWORD": self.secret(account),
             }
@@ -192,7 +191,6 @@ def test_from_nothing_to_a_restored_backup(stack: Stack) -> None:
 def same_as_the_servable(stack: Stack, predicted: list[float]) -> None:
     """The service, and the bytes that come out of the registry to this machine: their golden samples, and these rows."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
         patch.setenv("MLFLOW_TRACKING_USERNAME", "reader")
         patch.setenv("MLFLOW_TRACKING_PASSWORD", stack.secret("reader"))
         registry = MlflowRegistry(stack.registry, stack.folder / "outputs/looked-at")
