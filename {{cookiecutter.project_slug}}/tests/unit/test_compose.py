@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -156,10 +155,9 @@ def test_prometheus_asks_the_service_where_it_listens() -> None:
     assert {name for one in found.values() for name in one["names"]} <= SERVICES.keys()
 
 
+@pytest.mark.containers  # of the engine only its client
 @pytest.mark.parametrize("lacking", [None, *environment.required(ROOT)])
 def test_compose_itself_reads_it(lacking: str | None) -> None:
-    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
-        pytest.skip("there is no docker compose")
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("STACK_", "COMPOSE_"))}
     given = outside | {name: "x" for name in environment.required(ROOT) if name != lacking}
     command = ["docker", "compose", "--env-file", os.devnull, "--profile", "*", "config", "--quiet"]
