@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 for name, value in {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # a servable holds no pickle
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",  # a server's links into its store may lead nowhere from here
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # some 15 seconds; MLflow's own seven are three minutes
 }.items():
     os.environ.setdefault(name, value)

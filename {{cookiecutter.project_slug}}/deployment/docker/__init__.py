@@ -1,0 +1,1 @@
+"""Images and the stack that runs them on one machine."""
