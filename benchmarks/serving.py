@@ -83,6 +83,7 @@ def load(
     path: str = "/predict",
     answers: dict[str, str] | None = None,
     patient: bool = False,
+    key: str = "",
 ) -> dict[str, Any]:
     """What `peers/load.py` found; anything but 200 and 503 ends the benchmark."""
     body = {"dataframe_records" if path == "/invocations" else "records": [RECORD]}
@@ -91,6 +92,7 @@ def load(
     command = [sys.executable, str(PEERS / "load.py"), str(port), str(file), "--path", path]
     words = ["--seconds", str(seconds), "--connections", str(connections), "--answers", json.dumps(answers or {})]
     command += [*words, "--patient"] if patient else words
+    command += ["--headers", json.dumps({"Content-Type": "application/json", "X-API-Key": key})] if key else []
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     found: dict[str, Any] = json.loads(done.stdout)
     if set(found["statuses"]) - {"200", "503"}:

@@ -76,9 +76,11 @@ def unprintable(text: str) -> bool:
 
 
 def slug_problem(slug: str) -> str | None:
-    """Why the slug cannot name a Python package of this project, or None."""
+    """Why the slug cannot name the Python package and the images of this project, or None."""
     if not SLUG.fullmatch(slug):
         return "is not a package name: use lower-case ASCII letters, digits and underscores, a letter first"
+    if "___" in slug:
+        return "has three underscores in a row, which no container image may have in its name: use one"
     if keyword.iskeyword(slug) or keyword.issoftkeyword(slug):
         return "is a Python keyword: choose another name"
     if slug in sys.stdlib_module_names or slug in dir(builtins) or slug == "test":

@@ -22,6 +22,7 @@ SUPPORTED: dict[str, Answers] = {
     **COMBINATIONS,
     "python-3.12": {"python_version": "3.12"},
     "python-3.13": {"python_version": "3.13"},
+    "two-underscores": {"project_slug": "two__underscores"},
     "awkward-text": {
         "project_name": 'Größe "π" d\'été 🚀 机器学习 C:\\new\\table',
         "project_slug": "awkward_text",
@@ -47,6 +48,7 @@ TEXTS = [
 ]
 
 SLUG_SHAPE = "is not a package name: use lower-case ASCII letters, digits and underscores, a letter first"
+UNDERSCORES = "has three underscores in a row, which no container image may have in its name: use one"
 KEYWORD = "is a Python keyword: choose another name"
 STANDARD_LIBRARY = "shadows Python's standard library: choose another name"
 DEPENDENCY = "shadows a package that the project uses: choose another name"
@@ -60,6 +62,8 @@ REFUSED: list[tuple[str, str, str]] = [
         ("project_slug", slug, SLUG_SHAPE)
         for slug in ["My_Project", "my-project", "my project", "3d", "_hidden", "größe", "open_", "a.b", "a\\b", "ｍｌ"]
     ),
+    ("project_slug", "open__", SLUG_SHAPE),
+    *(("project_slug", slug, UNDERSCORES) for slug in ["a___b", "a__b____c"]),
     *(("project_slug", slug, KEYWORD) for slug in ["class", "async", "match", "case"]),
     *(("project_slug", slug, STANDARD_LIBRARY) for slug in ["json", "logging", "test", "statistics", "type", "list"]),
     *(("project_slug", slug, DEPENDENCY) for slug in ["torch", "mlflow", "sklearn", "scikit_learn", "yaml", "xgboost"]),

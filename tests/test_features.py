@@ -15,8 +15,10 @@ from options import COMBINATIONS, EVERYTHING, IMAGES, NOTHING, PAIRWISE
 
 MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
-WORDS = re.compile(r"(?i:dvc|(?<!grafana/provisioning/)dashboard|streamlit|nicegui|playwright|rclone)|triton(?!client)|TRITON")
-"""Of Triton only the feature: its name and its client belong to the protocol under /v2, too. Grafana has a folder so named."""
+WORDS = re.compile(
+    r"(?i:dvc|(?<!grafana/provisioning/)dashboard|streamlit|nicegui|playwright|rclone)|triton(?!client)|TRITON"
+)
+"""Of Triton only the feature: its name and its client belong to /v2's protocol, too. Grafana has a folder so named."""
 MAY_NAME_THEM = {"TEMPLATE_GUIDE.md", ".template.json"}
 """The guide describes the whole design, and the record holds the answers."""
 

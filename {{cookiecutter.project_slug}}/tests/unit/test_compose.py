@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deployment.api.metrics import Metrics
 from deployment.docker.stack import environment
 from tests.dockerfiles import FOLDER, stages
+from tests.pages import BLOCK
 from tests.project import PACKAGE, ROOT
 
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -166,3 +167,15 @@ def test_compose_itself_reads_it(lacking: str | None) -> None:
     else:
         assert done.returncode != 0
         assert f"{lacking} is missing a value: run make stack" in done.stderr
+
+
+def test_what_the_page_of_mlflow_names_is_done_by_pages_that_tests_follow() -> None:
+    """Its own blocks need no container engine."""
+    section = (ROOT / "docs/mlflow.md").read_text(encoding="utf-8").partition("## A server with accounts")[2]
+    named = set(re.findall(r"`(make [a-z-]+)", section))
+    assert {"make images", "make stack", "make stack-backup", "make stack-restore"} <= named
+    followed = ""
+    for page in ("docker.md", "stack.md"):
+        blocks = BLOCK.finditer((ROOT / "docs" / page).read_text(encoding="utf-8"))
+        followed += "".join(block["text"] for block in blocks if block["kind"] == "bash")
+    assert [command for command in named if not re.search(rf"^{command}( |$)", followed, re.MULTILINE)] == []
