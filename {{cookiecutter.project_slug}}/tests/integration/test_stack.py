@@ -7,13 +7,11 @@ cannot be pulled: tests/standins.py says which, and what that leaves unshown.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.request import Request
@@ -28,6 +26,7 @@ from deployment.docker.stack import environment
 from deployment.docker.stack.accounts import Door
 from tests.containers import OPENER, PATIENCE, Checkout, check_out, docker
 from tests.pages import follow
+from tests.ports import free_ports
 from tests.project import PACKAGE
 from tests.standins import pulled_or_made
 
@@ -112,12 +111,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     project.build("api", "mlflow")
     for name in ("postgres", "seaweedfs", "prometheus"):
         pulled_or_made(name, tmp_path_factory.mktemp("standins") / name, "python:3.11-slim")
-    with ExitStack() as probes:
-        lines = []
-        for name in ("STACK_MLFLOW_PORT", "STACK_API_PORT", "STACK_PROMETHEUS_PORT"):
-            probe = probes.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            lines.append(f"{name}={probe.getsockname()[1]}\n")
+    names = ("STACK_MLFLOW_PORT", "STACK_API_PORT", "STACK_PROMETHEUS_PORT")
+    lines = [f"{name}={port}\n" for name, port in zip(names, free_ports(3), strict=True)]
     (project.folder / ".env").write_text("".join(lines))
     made = Stack(project)
     try:
