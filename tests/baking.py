@@ -32,6 +32,8 @@ IDENTITY = {
 }
 
 
+WORKERS = "PYTEST_XDIST_AUTO_NUM_WORKERS"
+"""How many processes `make test` of a bake has, where that shall not be one per core."""
 # What all bakes share, so that each is installed once.
 SHARED = {"TRITON_LOCAL": str(ROOT / ".triton")}
 
@@ -41,7 +43,7 @@ def clean_env(**extra: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in LEFTOVERS and not name.startswith(("PYTEST_", "MLFLOW_"))
+        if name == WORKERS or (name not in LEFTOVERS and not name.startswith(("PYTEST_", "MLFLOW_")))
     }
     path = os.pathsep.join([kept.get("PATH", os.defpath), str(Path(find_uv_bin()).parent)])
     return IDENTITY | SHARED | kept | {"PATH": path} | extra

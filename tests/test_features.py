@@ -122,7 +122,8 @@ def test_shared_tests_with_everything_on(bake: MakeBake, bake_environment: Path,
         "tests/integration/test_promotion.py",
         "tests/integration/test_promotion_gates.py",
     ]
-    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *tests, images, *manifests)
+    parallel = ["-n", "auto", "--dist", "loadfile"]
+    stream(bake(**EVERYTHING[0]), python, "-m", "pytest", *parallel, *tests, images, *manifests)
     stream(bake(**EVERYTHING[1]), python, "-m", "pytest", images, *manifests)
 
 
@@ -135,7 +136,7 @@ def test_tests_of_the_features(
 ) -> None:
     """What belongs to the features that are on; the suite that every bake shares runs in test_inside.py.
 
-    Two bakes at a time: their tests wait for processes much of the time.
+    Two bakes at a time, with one process each: their tests wait for others much of the time.
     """
     python = str(bake_environment / "bin" / "python")
 
