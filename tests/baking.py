@@ -75,6 +75,14 @@ def streamed(*command: str, cwd: Path, **extra: str) -> str:
     return printed
 
 
+def check_nothing_left_out(printed: str) -> None:
+    """What a bake's tests print tells of none that did not run, where continuous integration says that all can."""
+    if os.environ.get("ML_TEMPLATE_STRICT"):
+        assert not [line for line in printed.splitlines() if line.startswith("SKIPPED")]
+    if os.environ.get("ML_TEMPLATE_CONTAINERS"):
+        assert "tests of containers are left out" not in printed
+
+
 def tracked(folder: Path) -> list[str]:
     """The files that a commit of everything would hold, as posix paths."""
     listed = output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=folder)
