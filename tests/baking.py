@@ -32,6 +32,8 @@ IDENTITY = {
 }
 
 
+WORKERS = "PYTEST_XDIST_AUTO_NUM_WORKERS"
+"""How many processes `make test` of a bake has, where that shall not be one per core."""
 # What all bakes share, so that each is installed once.
 SHARED = {"TRITON_LOCAL": str(ROOT / ".triton")}
 
@@ -41,7 +43,7 @@ def clean_env(**extra: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in LEFTOVERS and not name.startswith(("PYTEST_", "MLFLOW_"))
+        if name == WORKERS or (name not in LEFTOVERS and not name.startswith(("PYTEST_", "MLFLOW_")))
     }
     path = os.pathsep.join([kept.get("PATH", os.defpath), str(Path(find_uv_bin()).parent)])
     return IDENTITY | SHARED | kept | {"PATH": path} | extra
@@ -71,6 +73,14 @@ def streamed(*command: str, cwd: Path, **extra: str) -> str:
             printed += line
     assert running.returncode == 0, f"{' '.join(command)} exited {running.returncode}"
     return printed
+
+
+def check_nothing_left_out(printed: str) -> None:
+    """What a bake's tests print tells of none that did not run, where continuous integration says that all can."""
+    if os.environ.get("ML_TEMPLATE_STRICT"):
+        assert not [line for line in printed.splitlines() if line.startswith("SKIPPED")]
+    if os.environ.get("ML_TEMPLATE_CONTAINERS"):
+        assert "tests of containers are left out" not in printed
 
 
 def tracked(folder: Path) -> list[str]:

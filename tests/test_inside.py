@@ -1,12 +1,11 @@
 """A bake passes its own checks and tests, in an environment shared by all bakes."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from baking import Bake, commit
+from baking import Bake, check_nothing_left_out, commit
 from options import EVERYTHING, Answers
 
 MakeBake = Callable[..., Bake]
@@ -24,10 +23,7 @@ def project(bake: MakeBake) -> Bake:
 @pytest.mark.slow
 def test_make_test(project: Bake, bake_environment: Path, stream: Stream) -> None:
     """Style, types and all tests; where nothing may skip, nothing inside may."""
-    printed = stream(project, "make", "test", f"VENV={bake_environment}")
-    if os.environ.get("ML_TEMPLATE_STRICT"):
-        skips = [line for line in printed.splitlines() if line.startswith("SKIPPED")]
-        assert not skips
+    check_nothing_left_out(stream(project, "make", "test", f"VENV={bake_environment}"))
 
 
 @pytest.mark.slow

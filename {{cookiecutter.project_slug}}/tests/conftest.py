@@ -6,15 +6,19 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import importlib
+import pkgutil
 import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from . import awkward, containers
+from .project import PACKAGE
 from .trainings import Trained, awkward_config, train
 
 # What the configuration takes from the environment may be somebody's store or server, which are no place for tests.
@@ -42,6 +46,7 @@ def train_awkward(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, st
 
 
 LEFT_OUT = pytest.StashKey[str]()
+WORKERS = "left out"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -49,10 +54,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of_containers = [item for item in items if item.get_closest_marker("containers")]
     if of_containers and (reason := containers.trouble()):
         config.stash[LEFT_OUT] = f"{len(of_containers)} tests of containers are left out: {reason}"
+        getattr(config, "workeroutput", {})[WORKERS] = config.stash[LEFT_OUT]
         config.hook.pytest_deselected(items=of_containers)
         items[:] = [item for item in items if item not in of_containers]
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Load the project: Hypothesis also tries constants of what is loaded, so that it would try others in another order."""
+    if any(item.get_closest_marker("hypothesis") for item in session.items):
+        for package in (PACKAGE, "deployment.api"):
+            for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+                if not module.name.endswith(".__main__"):
+                    importlib.import_module(module.name)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Have what a worker of pytest-xdist says: it collects, and another process prints."""
+    if said := getattr(node, "workeroutput", {}).get(WORKERS):
+        node.config.stash[LEFT_OUT] = said
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say why they were left out."""
-    return [config.stash[LEFT_OUT]] if LEFT_OUT in config.stash else []
+    if LEFT_OUT in config.stash:
+        terminalreporter.write_line(config.stash[LEFT_OUT])

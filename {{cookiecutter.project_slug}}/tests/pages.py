@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
+from tests.ports import free_ports
 from tests.project import ROOT, environment_of
 
 BLOCK = re.compile(
@@ -79,13 +80,9 @@ def environment(folder: Path) -> dict[str, str]:
 
 def with_free_ports(text: str) -> tuple[str, list[int]]:
     """The page with every port replaced by one that is free, and those ports in the order of the page."""
-    free: dict[str, str] = {}
-    with ExitStack() as probes:
-        for written in dict.fromkeys(PORT.findall(text)):
-            probe = probes.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            free[written] = str(probe.getsockname()[1])
-    return PORT.sub(lambda found: free[found[0]], text), [int(port) for port in free.values()]
+    written = list(dict.fromkeys(PORT.findall(text)))
+    free = dict(zip(written, free_ports(len(written)), strict=True))
+    return PORT.sub(lambda found: str(free[found[0]]), text), list(free.values())
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request
@@ -27,6 +26,7 @@ from deployment.docker.stack import environment
 from deployment.docker.stack.accounts import Door
 from tests.containers import OPENER, PATIENCE, Checkout, check_out
 from tests.oip import as_json
+from tests.ports import free_ports
 from tests.project import PACKAGE
 from tests.standins import pulled_or_made
 
@@ -194,12 +194,8 @@ def prepared(folder: Path, images: tuple[str, ...], others: Mapping[str, Callabl
     project.build(*images)
     for name, recipe in others.items():
         pulled_or_made(name, folder / name, "python:3.11-slim", recipe)
-    with ExitStack() as probes:
-        lines = []
-        for name in PORT.findall((project.folder / "compose.yaml").read_text(encoding="utf-8")):
-            probe = probes.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            lines.append(f"{name}={probe.getsockname()[1]}\n")
+    names = PORT.findall((project.folder / "compose.yaml").read_text(encoding="utf-8"))
+    lines = [f"{name}={port}\n" for name, port in zip(names, free_ports(len(names)), strict=True)]
     (project.folder / ".env").write_text("".join(lines))
     stack = Stack(project)
     try:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.ports import free_ports
+
 PATIENCE = 60
 """Seconds after which a server that does not come up is given up."""
 KEYS = {"AWS_ACCESS_KEY_ID": "example", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -18,9 +20,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "example", "AWS_SECRET_ACCESS_KEY": "secret"}
 def s3_store(folder: Path) -> Iterator[str]:
     """Serve `folder`, with one bucket named `bucket` in it; gives the address."""
     (folder / "bucket").mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     program = shutil.which("rclone", path=str(Path(sys.executable).parent))
     assert program, "rclone is not there: run make setup"
     keys = ",".join(KEYS.values())

@@ -24,6 +24,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.triton import TritonSettings
 
 from deployment.triton.local.environment import FOLDER, VARIABLE, Installed, install
+from tests.ports import free_ports
 from tests.project import ROOT
 from tests.servables import ROWS, expected, write_servable
 
@@ -146,15 +147,6 @@ def served(triton: Triton, folder: Path) -> int:
     want = expected(ROWS, bias=BIAS[int(version)])["price_prediction"]
     assert np.allclose(got["price_prediction"], want, rtol=1e-5)
     return int(version)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that are free at the moment, all different."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def _decoded(array: np.ndarray) -> np.ndarray:

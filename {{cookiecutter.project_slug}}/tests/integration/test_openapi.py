@@ -64,15 +64,20 @@ def mend(body: dict[str, Any]) -> None:
 
 opened = described({})
 closed = described(KEY, api_keys="secret")
+# Without a parameter of its own, pytest gives the tests of all operations one id: a worker would then run the first alone.
+nobody = pytest.mark.parametrize("headers", [{}], ids=["nobody"])
+somebody = pytest.mark.parametrize("headers", [KEY], ids=["somebody"])
 
 
 @opened.parametrize()
+@nobody
 @quick
-def test_without_keys(case: Any) -> None:
-    case.call_and_validate()
+def test_without_keys(case: Any, headers: dict[str, str]) -> None:
+    case.call_and_validate(headers=headers)
 
 
 @closed.parametrize()
+@somebody
 @quick
-def test_with_keys(case: Any) -> None:
-    case.call_and_validate(headers=KEY)
+def test_with_keys(case: Any, headers: dict[str, str]) -> None:
+    case.call_and_validate(headers=headers)

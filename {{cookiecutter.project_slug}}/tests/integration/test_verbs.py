@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import AliasMovedError, UserError
 
+from tests.ports import free_ports
 from tests.project import FAST, composed, environment_of, make_project, run_verb, store
 
 pytestmark = pytest.mark.slow
@@ -201,9 +201,7 @@ def test_a_training_that_is_killed_resumes_to_the_weights_of_a_straight_one(tmp_
 def server(tmp_path_factory):
     """A real MLflow server over HTTP."""
     folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
                "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", "--artifacts-destination", str(folder / "files")]  # fmt: skip
     environment = environment_of(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")

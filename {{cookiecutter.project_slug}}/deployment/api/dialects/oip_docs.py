@@ -18,6 +18,13 @@ LENGTH: Schema = {
 }
 FLAG: Schema = {"type": ["boolean", "null"]}
 PARAMETERS: Schema = {"type": ["object", "null"]}
+OF_INPUTS = PARAMETERS | {
+    "properties": {
+        "binary_data_size": {"type": "null", "description": "a number where the tensor follows as bytes, without data"},
+        "shared_memory_region": False,
+    }
+}
+OF_OUTPUTS = PARAMETERS | {"properties": {"binary_data": FLAG, "classification": False, "shared_memory_region": False}}
 BINARY = (
     "Tensors are the graph's own: FP64 with NaN where a value is missing (bare NaN is read, and null too), BYTES with "
     '"". The binary tensor data extension is spoken: tensors as bytes after the JSON, whose length then is in the '
@@ -117,7 +124,7 @@ def _server() -> Schema:
 
 def _request(contract: Contract, inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Schema:
     tensors = [_tensor(column, *inputs[column.name]) for column in contract.inputs]
-    wanted = _extensible({"name": {"enum": list(outputs)}, "parameters": PARAMETERS}, required=["name"])
+    wanted = _extensible({"name": {"enum": list(outputs)}, "parameters": OF_OUTPUTS}, required=["name"])
     schema = _extensible(
         {
             "id": {"type": ["string", "null"]},
@@ -184,7 +191,7 @@ def _tensor(column: Column, datatype: str, width: int) -> Schema:
         "shape": shape,
         "data": list_of(cell) | {"description": "row by row; a list per row is read too"},
     }
-    optional: dict[str, Schema] = {"parameters": PARAMETERS}
+    optional: dict[str, Schema] = {"parameters": OF_INPUTS}
     return _extensible(fields | optional, required=list(fields))
 
 

@@ -18,6 +18,7 @@ from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowR
 from {{ cookiecutter.project_slug }}.integrations.mlflow_store import one_line
 from {{ cookiecutter.project_slug }}.ports import UnreachableError
 
+from tests.ports import free_ports
 from tests.project import environment_of, store
 from tests.servables import write_servable
 from tests.servers import PATIENCE, Server, register, running
@@ -126,9 +127,7 @@ def mlflow_server(folder: Path, port: int) -> Iterator[None]:
 def test_a_registry_over_http_goes_and_comes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     uri = f"http://127.0.0.1:{port}"
     overrides = (REFERENCE, *QUICK, "serving.registry_seconds=10")
     with mlflow_server(project / "mlflow", port):

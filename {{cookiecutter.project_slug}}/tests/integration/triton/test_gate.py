@@ -14,8 +14,9 @@ from {{ cookiecutter.project_slug }}.promotion.case import Verdict
 from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
 
 from tests.candidates import case, write_candidate
+from tests.ports import free_ports
 from tests.project import PACKAGE, composed, make_project
-from tests.tritons import Triton, free_ports, placement, running, served, settings
+from tests.tritons import Triton, placement, running, served, settings
 
 pytestmark = pytest.mark.slow
 

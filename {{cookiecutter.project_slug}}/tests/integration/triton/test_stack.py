@@ -21,7 +21,7 @@ DOORS = {"http": "triton", "grpc": "triton_grpc"}
 """Triton's, and the variable of .env that has the port of each."""
 TRAIN = "progress=false evaluation.importance_repeats=1"
 SERVER = """#!/bin/sh
-export LD_LIBRARY_PATH=/triton/packages/nvidia_pytriton.libs PYTHONPATH=/triton/packages
+export LD_LIBRARY_PATH=/triton/packages/nvidia_pytriton.libs
 exec /triton/packages/pytriton/tritonserver/bin/tritonserver --backend-directory=/triton/backends --allow-gpu-metrics=false "$@"
 """
 
@@ -36,6 +36,7 @@ def tritonserver(folder: Path) -> str:
     return (
         APT.format(packages=f"curl libpython3.{sys.version_info.minor}")
         + "COPY packages /triton/packages\nCOPY backends /triton/backends\nCOPY tritonserver /usr/local/bin/\n"
+        + "RUN echo /triton/packages >\"$(python -c 'import site; print(site.getsitepackages()[0])')/triton.pth\"\n"
     )
 
 
@@ -55,9 +56,7 @@ def check_triton(stack: Stack, version: str) -> None:
     for door, service in DOORS.items():
         client = CLIENTS[door].InferenceServerClient(stack.port(service))
         until(lambda client=client: ask(client, PACKAGE, feeds)[0] == version, f"{door}: version {version}")
-        assert (
-            engine.check_golden(lambda asked, client=client: ask(client, PACKAGE, asked)[1], f"Triton's {door}") >= 64
-        )
+        assert engine.check_golden(lambda asked, client=client: ask(client, PACKAGE, asked)[1], door) >= 64
 
 
 def test_triton_goes_where_the_alias_goes(stack: Stack, tmp_path: Path) -> None:
