@@ -138,7 +138,10 @@ def check_metrics(stack: Stack) -> None:
         stack.make("promote", f"version=2 to={alias}", account="ci", CI="woodpecker")
     until(lambda: stack.asked("/model")["version"] == "2", "version 2")
     until(lambda: measured(stack, "serving_model_info") == served("2"), "the new version's metrics")
-    for query in ('increase(serving_swaps_total{result="swapped"}[5m]) > 0', 'serving_refusals_total{reason="key"} > 0'):
+    for query in (
+        'increase(serving_swaps_total{result="swapped"}[5m]) > 0',
+        'serving_refusals_total{reason="key"} > 0',
+    ):
         until(lambda query=query: bool(measured(stack, query)), query)
     page = json.loads((stack.folder / "deployment/docker/stack/grafana/serving.json").read_text(encoding="utf-8"))
     for panel in page["panels"]:
