@@ -50,13 +50,17 @@ WORKERS = "left out"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a container engine, what needs one is left out; a skip would look like something that is to be mended."""
-    of_containers = [item for item in items if item.get_closest_marker("containers")]
-    if of_containers and (reason := containers.trouble()):
-        config.stash[LEFT_OUT] = f"{len(of_containers)} tests of containers are left out: {reason}"
+    """What needs an engine that is not there is left out; a skip would look like something that is to be mended."""
+    said = []
+    for marker, lacks in {"containers": containers.trouble, "compose": containers.no_compose}.items():
+        found = [item for item in items if item.get_closest_marker(marker)]
+        if found and (reason := lacks()):
+            said.append(f"{len(found)} tests of {marker} are left out: {reason}")
+            config.hook.pytest_deselected(items=found)
+            items[:] = [item for item in items if item not in found]
+    if said:
+        config.stash[LEFT_OUT] = "\n".join(said)
         getattr(config, "workeroutput", {})[WORKERS] = config.stash[LEFT_OUT]
-        config.hook.pytest_deselected(items=of_containers)
-        items[:] = [item for item in items if item not in of_containers]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

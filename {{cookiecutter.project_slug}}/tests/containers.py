@@ -38,6 +38,16 @@ def trouble() -> str | None:
     return f"`docker info`: {lines[-1]}" if done.returncode else None
 
 
+@functools.cache
+def no_compose() -> str | None:
+    """Why compose.yaml cannot be read here; None where it can. It takes the client alone, and no engine."""
+    try:
+        done = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError:
+        return "there is no docker on the PATH"
+    return "`docker compose version` fails" if done.returncode else None
+
+
 def docker(*arguments: str) -> str:
     """What a command of the engine prints; a failure shows it."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True)

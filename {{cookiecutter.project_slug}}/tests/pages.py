@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
@@ -50,10 +50,10 @@ def committed(project: Path) -> Path:
     return project
 
 
-def follow(folder: Path, page: str) -> str:
-    """Do what a page says, and return what was printed; servers run until its end."""
+def follow(folder: Path, page: str, change: Callable[[str], str] = str) -> str:
+    """Do what a page says, changed by `change`, and return what was printed; servers run until its end."""
     printed = ""
-    text, ports = with_free_ports((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    text, ports = with_free_ports(change((ROOT / "docs" / page).read_text(encoding="utf-8")))
     with ExitStack() as servers:
         for block in BLOCK.finditer(text):
             if block["path"]:

@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request
@@ -31,6 +31,7 @@ from tests.project import PACKAGE
 from tests.standins import pulled_or_made
 
 PORT = re.compile(r"STACK_\w+_PORT")
+TAG = re.compile(r"image: .*\$\{(\w+_TAG):-")
 PYFUNC = """
 import json, sys, mlflow, pandas
 columns, reference = json.load(open(sys.argv[1])), sys.argv[2]
@@ -42,13 +43,14 @@ Columns = Mapping[str, list[Any]]
 
 
 class Stack:
-    """The project's, under a name of its own."""
+    """The project's, under a name of its own; `tags` of images, by the variable of compose.yaml."""
 
-    def __init__(self, project: Checkout) -> None:
+    def __init__(self, project: Checkout, tags: Mapping[str, str]) -> None:
         self.project, self.folder = project, project.folder
         outside = ("STACK_", "MLFLOW_", "SERVING_", "MAKE", "MFLAGS", "ARGS", "COMPOSE_", "CI")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(outside)}
-        self.env["COMPOSE_PROJECT_NAME"] = f"test-{uuid.uuid4().hex[:12]}"
+        self.own = {"COMPOSE_PROJECT_NAME": f"test-{uuid.uuid4().hex[:12]}", **tags}
+        self.env |= self.own
 
     def run(self, *command: str, code: int = 0, **variables: str) -> str:
         """What a command prints in the project's root."""
@@ -127,12 +129,15 @@ class Stack:
             registry = MlflowRegistry(self.registry, self.folder / "outputs/looked-at")
             return Engine(registry.download(registry.find(f"models:/{PACKAGE}@{alias}")))
 
-    def check_all_targets(self, alias: str, folder: Path) -> None:
+    def check_all_targets(self, alias: str, folder: Path) -> str:
         """What is under the alias answers its golden rows as training did, wherever it is deployed.
 
         Args:
             alias: the one that the service follows.
             folder: for what goes in and comes out; it is made.
+
+        Returns:
+            The servable's digest.
         """
         engine = self.engine(alias)
         assert engine.check_golden() >= 64
@@ -155,6 +160,7 @@ class Stack:
             got = np.array(answer[target.prediction], np.float64).reshape(-1, 1)
             off = disagreement({target.prediction: got}, want, target)
             assert len(off) == len(got) and (off <= 1).all(), f"{place}: {off.max():.3g} times the tolerance"
+        return engine.digest
 
     def by_tensors(self, feeds: Mapping[str, np.ndarray]) -> dict[str, list[Any]]:
         """By the Open Inference Protocol."""
@@ -191,19 +197,23 @@ def prepared(folder: Path, images: tuple[str, ...], others: Mapping[str, Callabl
     """
     project = check_out(folder / "project")
     (project.folder / ".venv").symlink_to(sys.prefix)
-    project.build(*images)
-    for name, recipe in others.items():
-        pulled_or_made(name, folder / name, "python:3.11-slim", recipe)
-    names = PORT.findall((project.folder / "compose.yaml").read_text(encoding="utf-8"))
+    text = (project.folder / "compose.yaml").read_text(encoding="utf-8")
+    names = PORT.findall(text)
     lines = [f"{name}={port}\n" for name, port in zip(names, free_ports(len(names)), strict=True)]
     (project.folder / ".env").write_text("".join(lines))
-    stack = Stack(project)
-    try:
-        yield stack
-    finally:
-        if (project.folder / ".env").exists():
-            stack.destroy()
-        project.remove_images()
+    with ExitStack() as images_of_others:
+        tags = {}
+        for name, recipe in others.items():
+            image = pulled_or_made(name, folder / name, "python:3.11-slim", recipe)
+            tags[TAG.search(text, text.index(f"\n  {name}:\n"))[1]] = images_of_others.enter_context(image)  # type: ignore[index]
+        stack = Stack(project, tags)
+        try:
+            project.build(*images)
+            yield stack
+        finally:
+            if (project.folder / ".env").exists():
+                stack.destroy()
+            project.remove_images()
 
 
 def until(condition: Callable[[], Any], what: str) -> None:

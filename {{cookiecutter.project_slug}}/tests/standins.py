@@ -1,10 +1,13 @@
-"""Stand-ins for images that this machine cannot pull, under the same names and with the same contract of command line,
+"""Stand-ins for images that this machine cannot pull, under a tag of their own, with the same contract of command line,
 environment, paths, ports and health checks: PostgreSQL and Prometheus from Debian's packages, which are other versions, and
 SeaweedFS of the very version from the index of Python packages. Only tests use them.
 """
 
 import subprocess
-from collections.abc import Callable
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -69,8 +72,9 @@ def prometheus(folder: Path) -> str:
     return install + "COPY wget /usr/local/bin/\nCOPY entrypoint /\nUSER nobody\n"
 
 
-def pulled_or_made(name: str, folder: Path, base: str, recipe: Callable[[Path], str]) -> str:
-    """Have an image of compose.yaml: the real one where it is here already or can be pulled, else a stand-in.
+@contextmanager
+def pulled_or_made(name: str, folder: Path, base: str, recipe: Callable[[Path], str]) -> Iterator[str]:
+    """Have an image of compose.yaml, and give its tag: the real one where it is here or can be pulled, else a stand-in.
 
     Args:
         name: of the service.
@@ -79,16 +83,23 @@ def pulled_or_made(name: str, folder: Path, base: str, recipe: Callable[[Path], 
         recipe: writes files into the folder, and returns the lines of the stand-in's Dockerfile after the base.
     """
     image = image_of(name)
+    repository, _, tag = image.partition(":")
     for command in (["docker", "image", "inspect", image], ["docker", "pull", "--quiet", image]):
         if subprocess.run(command, capture_output=True).returncode == 0:
-            return image
+            yield tag
+            return
+    warnings.warn(f"{image} cannot be pulled: {recipe.__name__} of {recipe.__module__} stands in for it", stacklevel=2)
     folder.mkdir(parents=True)
     lines = BASE.format(base=base) + recipe(folder)
     if (folder / "entrypoint").exists():
         lines += 'ENTRYPOINT ["/entrypoint"]\n'
     (folder / "Dockerfile").write_text(lines, encoding="utf-8")
-    docker("build", "--quiet", "--network", "host", "--tag", image, str(folder))
-    return image
+    own = f"stand-in-{uuid.uuid4().hex[:12]}"
+    docker("build", "--quiet", "--network", "host", "--tag", f"{repository}:{own}", str(folder))
+    try:
+        yield own
+    finally:
+        docker("image", "rm", "--force", f"{repository}:{own}")
 
 
 def executable(path: Path, text: str) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
-from .exchange import Exchange
+from {{ cookiecutter.project_slug }}.inference.following import Result
+
+from .exchange import Exchange, Reason
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Bounds of the histograms."""
@@ -44,6 +47,10 @@ class Metrics:
         self._refusals = cache(refusals.labels)
         self.inference = cache(inference.labels)
         self.swaps = cache(swaps.labels)
+        # from 0: Prometheus sees no increase in what begins with its first event
+        for children, names in ((self._refusals, get_args(Reason)), (self.swaps, get_args(Result))):
+            for name in names:
+                children(name)
 
     def request(self, exchange: Exchange, seconds: float) -> None:
         """Count one request."""

@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import json
+import re
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ MEGABYTES = 650
 """Of the service's image, its base included."""
 each = pytest.mark.parametrize("image", IMAGES)
 ACCOUNTS = {"MLFLOW_FLASK_SERVER_SECRET_KEY": "0" * 32, "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse"}
+OF_THE_PAGE = ("api", "mlflow", "store", "data", "servables", "scored")
+"""Of docs/docker.md: what its containers and volumes are called, after the project's name."""
 API = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 
 
@@ -216,12 +220,17 @@ def test_two_checkouts_make_the_same_layers(project: Checkout, tmp_path: Path) -
 
 
 def test_the_page(project: Checkout) -> None:
+    """Under other names: those of the page may be a user's own containers and volumes."""
+    names = {name: f"test-{uuid.uuid4().hex[:12]}-{name}" for name in OF_THE_PAGE}
+
+    def renamed(text: str) -> str:
+        return re.sub(rf"{PACKAGE}-({'|'.join(names)})(?!:[\"$])", lambda found: names[found[1]], text)
+
     try:
-        printed = follow(project.folder, "docker.md")
+        printed = follow(project.folder, "docker.md", renamed)
     finally:  # what its last block does, should it not come to that
-        names = [f"{PACKAGE}-{name}" for name in ("api", "mlflow", "store", "data", "servables", "scored")]
-        subprocess.run(["docker", "rm", "--force", *names[:2]], capture_output=True)
-        subprocess.run(["docker", "volume", "rm", "--force", *names[1:]], capture_output=True)
+        subprocess.run(["docker", "rm", "--force", names["api"], names["mlflow"]], capture_output=True)
+        subprocess.run(["docker", "volume", "rm", "--force", *names.values()], capture_output=True)
     assert f"registered {PACKAGE} version 1 under dev" in printed
     assert '"predictions":[{"progression_prediction":' in printed
     assert "442 rows scored by models:/" in printed

@@ -155,7 +155,7 @@ def test_prometheus_asks_the_service_where_it_listens() -> None:
     assert {name for one in found.values() for name in one["names"]} <= SERVICES.keys()
 
 
-@pytest.mark.containers  # of the engine only its client
+@pytest.mark.compose
 @pytest.mark.parametrize("lacking", [None, *environment.required(ROOT)])
 def test_compose_itself_reads_it(lacking: str | None) -> None:
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("STACK_", "COMPOSE_"))}

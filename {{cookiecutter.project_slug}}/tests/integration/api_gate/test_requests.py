@@ -113,7 +113,10 @@ def test_metrics(folder: Path) -> None:
     assert sample(asked, "serving_model_info", name="house", version="", alias="") == 1
     assert sample(asked, "serving_in_flight") == 0
     assert sample(asked, "process_resident_memory_bytes")
-    assert sample(client(folder), "serving_rows_total") == 0  # each application counts for itself
+    fresh = client(folder)  # each application counts for itself, from 0 where an event is one to be warned of
+    assert sample(fresh, "serving_rows_total") == 0
+    assert sample(fresh, "serving_refusals_total", reason="full") == 0
+    assert sample(fresh, "serving_swaps_total", result="broken") == 0
 
 
 def test_draining(folder: Path) -> None:
