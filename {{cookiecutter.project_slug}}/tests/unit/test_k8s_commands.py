@@ -32,8 +32,8 @@ def typed(folder: Path, password: str) -> dict[str, dict[str, str]]:
     command.chmod(0o755)
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-i"], input=f"{functions}{read}{password}\necho ===\n{making}",
-        env=os.environ | {"PATH": os.pathsep.join([str(folder), os.environ["PATH"]])}, start_new_session=True,
-        capture_output=True, text=True, encoding="utf-8",
+        env=os.environ | {"PATH": os.pathsep.join([str(folder), os.environ["PATH"]]), "HISTFILE": str(folder / "typed")},
+        start_new_session=True, capture_output=True, text=True, encoding="utf-8",
     )  # fmt: skip
     given: list[dict[str, Any] | None] = list(yaml.safe_load_all(done.stdout.partition("===\n")[2]))
     return {
