@@ -147,7 +147,7 @@ def serving(reference: Path | str, **changed: Any) -> ServingConfig:
         "cache_dir": "outputs/servables",
         "poll_seconds": 0.05,
         "registry_seconds": 2,
-        "api_keys": "",
+        "api_keys": None,
         "max_body_bytes": 10_000_000,
         "max_rows": 100_000,
         "body_seconds": 5,

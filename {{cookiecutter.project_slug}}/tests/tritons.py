@@ -149,6 +149,23 @@ def served(triton: Triton, folder: Path) -> int:
     return int(version)
 
 
+def check_closed(client: Any, name: str) -> None:
+    """Who has no key may not unload the model, or touch the server's memory, traces and logs; the model is served."""
+    for ask_for in (
+        lambda: client.unload_model(name),
+        client.get_model_repository_index,
+        client.get_system_shared_memory_status,
+        lambda: client.register_system_shared_memory("region", "/region", 8),
+        client.get_trace_settings,
+        lambda: client.update_trace_settings(settings={"trace_level": ["OFF"]}),
+        client.get_log_settings,
+        lambda: client.update_log_settings({"log_verbose_level": 1}),
+    ):
+        with pytest.raises(Exception, match="restricted"):
+            ask_for()
+    assert client.is_model_ready(name)
+
+
 def _decoded(array: np.ndarray) -> np.ndarray:
     return np.vectorize(bytes.decode, otypes=[object])(array) if array.dtype == object else array
 

@@ -13,7 +13,7 @@ from tests.project import ROOT
 
 VERSIONS = ("1.31", kubernetes_validate.latest_version())
 OF_THE_OPERATOR = ("monitoring.coreos.com/v1", "ServiceMonitor")
-"""Not Kubernetes' own, so that no schema is there for it: test_k8s_wiring.py looks at all of it."""
+"""Not Kubernetes' own, so that no schema is there for it: test_prometheus_finds_… compare whole documents."""
 
 
 @pytest.fixture(params=STAGES)

@@ -17,10 +17,14 @@ from tests.manifests import (
     named,
     overrides,
     ports,
+    read,
     seconds_to_end,
     writable,
 )
 from tests.project import PACKAGE, ROOT
+
+CLOSED = "model-repository,shared-memory,trace,logging"
+"""Triton's names for what is not for clients."""
 
 
 @pytest.fixture(params=STAGES)
@@ -62,13 +66,22 @@ def test_beside_triton_the_alias_is_followed(manifests: list[Manifest], stage: s
 
 
 def test_nobody_else_loads_models(manifests: list[Manifest]) -> None:
-    """Both doors ask for the key that the process beside Triton sends."""
+    """Both doors ask for the key that the process beside Triton sends, and for all that is not for clients."""
     _, triton = by_command(manifests, "tritonserver")
     key = followed(manifests).control_key
     assert key is not None
     for option in ("--http-restricted-api", "--grpc-restricted-protocol"):
-        assert f"{option}=model-repository:control-key={key.get_secret_value()}" in overrides(manifests, triton)
+        assert f"{option}={CLOSED}:control-key={key.get_secret_value()}" in overrides(manifests, triton)
     assert "--model-control-mode=explicit" in triton["args"]
+
+
+def test_the_stack_starts_it_the_same(manifests: list[Manifest]) -> None:
+    _, triton = by_command(manifests, "tritonserver")
+    service = read(ROOT / "compose.yaml")["services"]["triton"]
+    first, *options = (
+        re.sub(r"\$\{STACK_TRITON_KEY:[^}]+\}", "$(TRITON_CONTROL_KEY)", one) for one in service["command"]
+    )
+    assert (first, options) == ("tritonserver", triton["args"])
 
 
 def test_the_image_is_the_release_that_graphs_are_checked_for(manifests: list[Manifest]) -> None:
@@ -93,12 +106,19 @@ def test_ends_without_dropping_a_request(manifests: list[Manifest]) -> None:
 
 
 def test_prometheus_finds_triton(manifests: list[Manifest]) -> None:
+    """All of the document, since no schema knows it."""
     monitor, service = named(manifests, "ServiceMonitor", "-triton"), named(manifests, "Service", "-triton")
-    (endpoint,) = monitor["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == ("metrics", "/metrics")
     assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {
         "http": 8000,
         "grpc": 8001,
         "metrics": 8002,
     }
-    assert monitor["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"]
+    assert monitor == {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": {"name": service["metadata"]["name"], "labels": service["metadata"]["labels"]},
+        "spec": {
+            "selector": {"matchLabels": service["metadata"]["labels"]},
+            "endpoints": [{"port": "metrics", "path": "/metrics", "interval": "30s"}],
+        },
+    }

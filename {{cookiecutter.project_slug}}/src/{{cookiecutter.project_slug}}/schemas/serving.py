@@ -18,7 +18,7 @@ class ServingConfig(Group):
     cache_dir: str
     poll_seconds: float = Field(gt=0)
     registry_seconds: int = Field(ge=1)
-    api_keys: SecretStr
+    api_keys: SecretStr | None
     max_body_bytes: int = Field(ge=1)
     max_rows: int = Field(ge=1)
     body_seconds: float = Field(gt=0)
@@ -32,15 +32,16 @@ class ServingConfig(Group):
 
     @field_validator("api_keys", mode="before")
     @classmethod
-    def _as_text(cls, keys: Any) -> str:
-        """Before any other check, whose message would show the value."""
-        text = "" if keys is None else str(keys)
-        if text and not any(key.strip() for key in text.split(",")):
-            raise ValueError("holds commas or blanks and no key: give keys, or leave SERVING_API_KEYS empty")
+    def _as_text(cls, keys: Any) -> str | None:
+        """Before any other check, whose message would show the value; a secret that is empty opens nothing."""
+        text = None if keys is None else str(keys)
+        if text is not None and not any(key.strip() for key in text.split(",")):
+            raise ValueError("holds no key: set SERVING_API_KEYS to keys, or unset it to ask nobody for one")
         return text
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The API keys; none: whoever reaches the service may ask."""
-        parts = (key.strip() for key in self.api_keys.get_secret_value().split(","))
+        text = self.api_keys.get_secret_value() if self.api_keys else ""
+        parts = (key.strip() for key in text.split(","))
         return tuple(key for key in parts if key)

@@ -15,7 +15,7 @@ from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowR
 from tests.manifests import Manifest, by_command, environment, everything, overrides
 from tests.project import PACKAGE, environment_of, make_project
 from tests.servers import register
-from tests.tritons import PATIENCE, Triton, installed, running, served
+from tests.tritons import CLIENTS, PATIENCE, check_closed, installed, running, served
 
 pytestmark = pytest.mark.slow
 STAGE = "staging"
@@ -66,10 +66,8 @@ def test_a_pod(manifests: list[Manifest], folders: dict[int, Path], tmp_path: Pa
     options = overrides(manifests, triton, TRITON_CONTROL_KEY=KEY)
     local = named(installed().command(tmp_path, "127.0.0.1:1", "127.0.0.1:2"))
     own = [option for option in options if option.partition("=")[0] not in local]
-    assert own == [
-        f"--http-restricted-api=model-repository:control-key={KEY}",
-        f"--grpc-restricted-protocol=model-repository:control-key={KEY}",
-    ]
+    closed = f"model-repository,shared-memory,trace,logging:control-key={KEY}"
+    assert own == [f"--http-restricted-api={closed}", f"--grpc-restricted-protocol={closed}"]
     apart = {"--model-repository", "--exit-timeout-secs"}
     shared = {name: said for name, said in named(options).items() if name in local.keys() - apart}
     assert shared == {name: local[name] for name in shared}, "the server of the tests is started otherwise"
@@ -86,14 +84,7 @@ def test_a_pod(manifests: list[Manifest], folders: dict[int, Path], tmp_path: Pa
             assert served(server, folders[1]) == 1
             registry.set_alias(versions[2], STAGE)
             until(lambda: served(server, folders[1]) == 2, process, log)
-            check_closed(server)
+            for door in CLIENTS:
+                check_closed(server.client(door), "house")
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE) == 130
-
-
-def check_closed(server: Triton) -> None:
-    """Without the key nobody unloads the model, at either door."""
-    for door in ("http", "grpc"):
-        with pytest.raises(Exception, match="restricted"):
-            server.client(door).unload_model("house")
-        assert server.client(door).is_model_ready("house")

@@ -15,7 +15,7 @@ class World:
     def __init__(self) -> None:
         self.alias: int | Exception = 1
         self.server: int | Exception | None = None
-        self.broken: dict[int, Exception] = {}
+        self.broken: dict[int, BaseException] = {}
         self.synced: list[int] = []
         self.now = 0.0
         self.following = Following(self.named, self.served, self.sync, lambda: self.now)
@@ -115,8 +115,25 @@ def test_an_alias_that_is_removed_changes_nothing(said: list[str]) -> None:
     assert said == ["no version has the alias 'prod'"]
 
 
-def test_a_mistake_in_the_code_is_not_kept_quiet() -> None:
+def test_a_mistake_in_the_code_is_said_with_its_place_and_outlived() -> None:
+    world, seen = World(), list[str]()
+    world.broken = {1: ZeroDivisionError("of the test")}
+    sink = logger.add(seen.append, level="ERROR", format="{message}")
+    try:
+        assert world.look(2) == [1, 1], "tried again at once"
+    finally:
+        logger.remove(sink)
+    assert len(seen) == 2
+    for text in seen:
+        assert text.startswith("a look at the alias failed; the next one tries it again\nTraceback ")
+        assert "in sync" in text and "ZeroDivisionError: of the test" in text
+    world.broken = {}
+    assert (world.look(2), world.server) == ([1], 1)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_an_end_is_no_mistake(end: type[BaseException]) -> None:
     world = World()
-    world.broken = {1: ZeroDivisionError()}
-    with pytest.raises(ZeroDivisionError):
+    world.broken = {1: end()}
+    with pytest.raises(end):
         world.look()

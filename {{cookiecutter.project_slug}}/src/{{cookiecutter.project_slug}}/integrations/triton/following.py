@@ -43,6 +43,8 @@ class Following:
                 self._bring(number)
         except UserError as error:  # a registry or a server that does not answer; an alias that was removed
             self._say(str(error))
+        except Exception:  # a mistake in the code; a process that ended would take the server's pod out of its Service
+            logger.exception("a look at the alias failed; the next one tries it again")
 
     def _bring(self, number: int) -> None:
         try:
