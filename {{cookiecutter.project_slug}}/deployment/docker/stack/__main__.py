@@ -38,8 +38,8 @@ def up(engine: Engine) -> None:
     _report(engine, config, sorted(config) if served else first, url)
     if not served:
         print(
-            f"\nNothing is under {alias}, so {', '.join(waiting)} did not start: train {model} as ci, and run make stack "
-            "again; STACK_MODEL in .env names another model."
+            f"\nNothing is under {alias}, so {', '.join(waiting)} did not start: train {model} as ci, and run make "
+            "stack again; STACK_MODEL in .env names another model."
         )
 
 
@@ -54,8 +54,8 @@ def _check_secrets(engine: Engine) -> bool:
         return True
     if volumes := engine.volumes():
         raise UserError(
-            f"volume {volumes[0]} was made with another .env, and {path} has no {environment.KEY}: put that file back, or "
-            "delete the volumes as docs/stack.md says"
+            f"volume {volumes[0]} was made with another .env, and {path} has no {environment.KEY}: put that file back, "
+            "or delete the volumes as docs/stack.md says"
         )
     return False
 

@@ -80,7 +80,7 @@ def settle(url: str, passwords: dict[str, str], problems: Iterable[tuple[str, st
     Args:
         url: of the registry.
         passwords: by account: `admin`, who is there from the first start, `ci`, `people` and `reader`.
-        problems: of each the experiment, to which people log runs, and the registered model, to which CI alone registers.
+        problems: of each the experiment, to which people log, and the registered model, to which CI alone registers.
 
     Raises:
         UserError: the registry refuses, or admin's password is another one.

@@ -36,8 +36,8 @@ def read(path: Path) -> dict[str, str]:
         if equals and not name.startswith("#"):
             if odd := next((mark for mark in (" #", "$") if mark in value.strip()), None):
                 raise UserError(
-                    f"{path}, line {number}: Compose reads {odd.strip()} in a value as more than itself; write comments on "
-                    "lines of their own, and choose a value without it"
+                    f"{path}, line {number}: Compose reads {odd.strip()} in a value as more than itself; comments have "
+                    "lines of their own, and secrets none of these marks"
                 )
             values[name.strip()] = value.strip().strip("\"'")
         elif line.strip() and not line.lstrip().startswith("#"):

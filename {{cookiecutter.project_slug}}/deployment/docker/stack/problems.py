@@ -19,7 +19,7 @@ def problems(project: Path) -> list[tuple[str, str]]:
     default, found = project / "config/mlflow/default.yaml", []
     for path in (default, *sorted((project / "config/experiment").glob("*.yaml"))):
         try:
-            own = {} if path == default else OmegaConf.load(path).get("mlflow") or {}
+            own = {} if path == default else OmegaConf.select(OmegaConf.load(path), "mlflow") or {}
             names = OmegaConf.merge(OmegaConf.load(default), own)
             found.append((str(names.experiment), str(names.model)))
         except (OmegaConfBaseException, YAMLError, AttributeError, ValueError) as error:

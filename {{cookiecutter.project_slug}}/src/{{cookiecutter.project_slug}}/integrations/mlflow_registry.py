@@ -233,8 +233,8 @@ def _check_contract(version: Version, folder: Path) -> None:
     registered, file = version.tags.get(CONTRACT_TAG), folder / CONTRACT_FILE
     if registered is not None and (not file.is_file() or sha256(file) != registered):
         raise UserError(
-            f"version {version.version} of {version.name} is not what was registered: the sha256 of its {CONTRACT_FILE} is "
-            f"not that of the tag {CONTRACT_TAG}; somebody changed the files behind it, so register it anew"
+            f"version {version.version} of {version.name} is not what was registered: the sha256 of its "
+            f"{CONTRACT_FILE} is not that of the tag {CONTRACT_TAG}; its files were changed since: train it anew"
         )
 
 
