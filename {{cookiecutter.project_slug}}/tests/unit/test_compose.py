@@ -96,6 +96,36 @@ def test_the_service_has_time_to_drain() -> None:
     assert int(SERVICES["api"]["stop_grace_period"].rstrip("s")) > config["drain_seconds"] + config["finish_seconds"]
 
 
+def test_what_is_served_is_named_in_one_way() -> None:
+    """A problem of one's own is served by a line in `.env`, wherever compose.yaml asks for a version."""
+    model = "${STACK_MODEL:-" + PACKAGE + "}"
+    references = re.findall(r"models:/\S+", TEXT)
+    assert SERVICES["api"]["environment"]["SERVING_REFERENCE"] in references
+    assert {*references} == {f"models:/{model}@" + "${STACK_ALIAS:-dev}"}
+    assert {*re.findall(r"/v2/models/([^/]+)/", TEXT)} <= {model}
+
+
+def test_a_name_of_ones_own_is_allowed_as_host_and_as_origin() -> None:
+    given = SERVICES["mlflow"]["environment"]
+    assert given["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "${STACK_ALLOWED_ORIGINS:-}"
+    assert given["MLFLOW_SERVER_ALLOWED_HOSTS"].startswith("${STACK_ALLOWED_HOSTS:-localhost,")
+
+
+def test_the_object_store_does_not_fill_the_memory_with_logs() -> None:
+    """Before the subcommand: weed's own options; otherwise it writes files into /tmp, a tmpfs."""
+    command = SERVICES["seaweedfs"]["command"]
+    assert command.index("-logtostderr=true") < command.index("mini")
+
+
+def test_the_page_upgrades_with_the_new_image() -> None:
+    """`.env` names the former version until `make stack` runs."""
+    section = (ROOT / "docs/stack.md").read_text(encoding="utf-8").partition("## Upgrading the server")[2]
+    blocks = [block["text"] for block in BLOCK.finditer(section.partition("\n## ")[0]) if block["kind"] == "bash"]
+    runs = [line for block in blocks for line in block.splitlines() if "docker compose run" in line]
+    assert len(runs) == 2
+    assert {line.partition("docker compose")[0] for line in runs} == {"STACK_VERSION=$(cat VERSION) "}
+
+
 def test_monitoring_is_a_profile() -> None:
     profiles = {name: service.get("profiles") for name, service in SERVICES.items()}
     for name in ("postgres", "seaweedfs", "mlflow", "api"):

@@ -61,6 +61,24 @@ def test_a_line_that_is_none_is_refused(project: Path) -> None:
         environment.complete(project)
 
 
+@pytest.mark.parametrize(
+    ("value", "mark"), [("prod # live", "#"), ('"prod" # live', "#"), ("pa$word", "$"), ("${OTHER}", "$")]
+)
+def test_a_value_that_compose_reads_otherwise_is_refused(project: Path, value: str, mark: str) -> None:
+    (project / ".env").write_text(f"# fine\nSTACK_ALIAS={value}\n")
+    with pytest.raises(UserError) as refused:
+        environment.complete(project)
+    assert str(refused.value).startswith(
+        f"{project / '.env'}, line 2: Compose reads {mark} in a value as more than itself"
+    )
+    assert (project / ".env").read_text() == f"# fine\nSTACK_ALIAS={value}\n"
+
+
+def test_a_value_may_have_what_compose_leaves(project: Path) -> None:
+    (project / ".env").write_text("STACK_ALIAS=a#b=c\n")
+    assert environment.complete(project)["STACK_ALIAS"] == "a#b=c"
+
+
 def test_a_variable_that_hides_a_secret_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STACK_A_PASSWORD", "another")
     with pytest.raises(UserError, match=r"^the environment's STACK_A_PASSWORD would hide that of"):

@@ -6,39 +6,72 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
+from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import REFERENCE
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.utils.verb import one_line
 
 from . import accounts, backup, environment
 from .engine import Engine
+from .problems import problems
 
 PROJECT = Path(__file__).resolve().parents[3]
 
 
 def up(engine: Engine) -> None:
     """Bring everything up, wait until it is healthy, make the accounts, say where it is."""
+    _check_secrets(engine)
+    kept = problems(PROJECT)
     values = environment.complete(PROJECT)
     config = engine.config()["services"]
+    model, alias = _followed(config["api"]["environment"]["SERVING_REFERENCE"])
     waiting = sorted(_behind("mlflow", config))
     first = sorted(config.keys() - {*waiting})
     engine.check_images(values[environment.VERSION])
     engine.compose("up", "--detach", "--wait", *first)
     url = engine.address("mlflow", 5000)
-    names = OmegaConf.load(PROJECT / "config/mlflow/default.yaml")
     passwords = {name: values[f"STACK_{name.upper()}_PASSWORD"] for name in ("admin", "ci", "people", "reader")}
-    for line in accounts.settle(url, passwords, names.experiment, names.model):
+    for line in accounts.settle(url, passwords, kept):
         print(f"made: {line}")
-    alias = config["api"]["environment"]["SERVING_REFERENCE"].partition("@")[2]
-    served = accounts.serves(url, passwords["reader"], names.model, alias)
+    served = accounts.serves(url, passwords["reader"], model, alias)
     if served:
         engine.compose("up", "--detach", "--wait", *waiting)
     _report(engine, config, sorted(config) if served else first, url)
     if not served:
         print(
-            f"\nNothing is under {alias}, so {', '.join(waiting)} did not start: train as ci, and run make stack again."
+            f"\nNothing is under {alias}, so {', '.join(waiting)} did not start: train {model} as ci, and run make "
+            "stack again; STACK_MODEL in .env names another model."
         )
+
+
+def _check_secrets(engine: Engine) -> bool:
+    """Whether there is a stack; its `.env` must be there, too.
+
+    Raises:
+        UserError: volumes are there, and what they were made with is not.
+    """
+    path = PROJECT / ".env"
+    if environment.KEY in environment.read(path):
+        return True
+    if volumes := engine.volumes():
+        raise UserError(
+            f"volume {volumes[0]} was made with another .env, and {path} has no {environment.KEY}: put that file back, "
+            "or delete the volumes as docs/stack.md says"
+        )
+    return False
+
+
+def _followed(reference: str) -> tuple[str, str]:
+    """Model and alias.
+
+    Raises:
+        UserError: they are not such names.
+    """
+    match = REFERENCE.fullmatch(reference)
+    if match is None or match["alias"] is None:
+        raise UserError(
+            f"{reference}, of STACK_MODEL and STACK_ALIAS, is not models:/<name>@<alias>: mend them in .env"
+        )
+    return match["name"], match["alias"]
 
 
 def _behind(name: str, config: dict[str, Any]) -> set[str]:
@@ -61,6 +94,9 @@ def _report(engine: Engine, config: dict[str, Any], services: list[str], url: st
 
 def down(engine: Engine) -> None:
     """Stop and remove the containers; the volumes stay."""
+    if not _check_secrets(engine):
+        print("there is no stack to stop")
+        return
     environment.complete(PROJECT)
     engine.compose("down", "--remove-orphans")
     if volumes := engine.volumes():

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
@@ -45,13 +46,26 @@ class Door:
             ) from None
         return dict(json.loads(text)) if text.startswith("{") else {}
 
-    def done(self, method: str, path: str, **fields: str) -> dict[str, Any]:
-        """The same for what must not be refused."""
+    def found(self, method: str, path: str, **fields: str) -> dict[str, Any] | None:
+        """The same for what may be absent, which is None then, and must not be refused otherwise.
+
+        Raises:
+            UserError: it is.
+        """
         answer = self.ask(method, path, **fields)
+        if answer.get("error_code") == ABSENT:
+            return None
         if "error_code" in answer:
             raise UserError(
                 f"the registry refuses {path} to {self.name}: {answer.get('message', answer['error_code'])}"
             )
+        return answer
+
+    def done(self, method: str, path: str, **fields: str) -> dict[str, Any]:
+        """The same for what must not be absent either."""
+        answer = self.found(method, path, **fields)
+        if answer is None:
+            raise UserError(f"the registry does not know what {path} by {self.name} is about: {fields}")
         return answer
 
     @property
@@ -60,14 +74,13 @@ class Door:
         return "error_code" not in self.ask("GET", "2.0/mlflow/users/current")
 
 
-def settle(url: str, passwords: dict[str, str], experiment: str, model: str) -> list[str]:
-    """Make the accounts and what they share; what is there already stays. Returns what was changed.
+def settle(url: str, passwords: dict[str, str], problems: Iterable[tuple[str, str]]) -> list[str]:
+    """Make the accounts and what they share; what is there already stays. Returns what was changed, a line for each.
 
     Args:
         url: of the registry.
         passwords: by account: `admin`, who is there from the first start, `ci`, `people` and `reader`.
-        experiment: CI makes it, and people log runs to it.
-        model: CI makes it, so that nobody else can register under its name.
+        problems: of each the experiment, to which people log, and the registered model, to which CI alone registers.
 
     Raises:
         UserError: the registry refuses, or admin's password is another one.
@@ -82,26 +95,40 @@ def settle(url: str, passwords: dict[str, str], experiment: str, model: str) -> 
     for name in ("ci", "people", "reader"):
         if Door(url, name, passwords[name]).opens:
             continue
-        if admin.ask("GET", "2.0/mlflow/users/get", username=name).get("error_code") == ABSENT:
+        if admin.found("GET", "2.0/mlflow/users/get", username=name) is None:
             admin.done("POST", "2.0/mlflow/users/create", username=name, password=passwords[name])
             changed.append(f"account {name}")
         else:
             admin.done("PATCH", "2.0/mlflow/users/update-password", username=name, password=passwords[name])
             changed.append(f"password of {name}")
     ci = Door(url, "ci", passwords["ci"])
-    found = ci.ask("GET", "2.0/mlflow/experiments/get-by-name", experiment_name=experiment)
-    if found.get("error_code") == ABSENT:
+    changed += [", ".join(made) for problem in problems if (made := _share(admin, ci, *problem))]
+    return changed
+
+
+def _share(admin: Door, ci: Door, experiment: str, model: str) -> list[str]:
+    """Have both be CI's, even where somebody was there first; returns what was changed."""
+    changed = []
+    if ci.found("GET", "2.0/mlflow/registered-models/get", name=model) is None:
+        ci.done("POST", "2.0/mlflow/registered-models/create", name=model)
+        changed.append(f"registered model {model}")
+    found = ci.found("GET", "2.0/mlflow/experiments/get-by-name", experiment_name=experiment)
+    if found is None:
         number = ci.done("POST", "2.0/mlflow/experiments/create", name=experiment)["experiment_id"]
         changed.append(f"experiment {experiment}")
     else:
         number = found["experiment"]["experiment_id"]
-    grant = {"username": "people", "resource_type": "experiment", "resource_id": number}
-    if admin.done("GET", "3.0/mlflow/users/permissions/get", **grant)["permission"] != "EDIT":
-        admin.done("POST", "3.0/mlflow/users/permissions/grant", **grant, permission="EDIT")
-        changed.append(f"people may log to {experiment}")
-    if ci.ask("GET", "2.0/mlflow/registered-models/get", name=model).get("error_code") == ABSENT:
-        ci.done("POST", "2.0/mlflow/registered-models/create", name=model)
-        changed.append(f"registered model {model}")
+    for name, permission, kind, key, shown in (
+        ("ci", "MANAGE", "registered_model", model, model),
+        ("people", "READ", "registered_model", model, model),
+        ("ci", "MANAGE", "experiment", number, experiment),
+        ("people", "EDIT", "experiment", number, experiment),
+    ):
+        right = {"username": name, "resource_type": kind, "resource_id": key}
+        if admin.done("GET", "3.0/mlflow/users/permissions/get", **right)["permission"] != permission:
+            admin.found("POST", "3.0/mlflow/users/permissions/revoke", **right)  # a second one would be refused
+            admin.done("POST", "3.0/mlflow/users/permissions/grant", **right, permission=permission)
+            changed.append(f"{permission} for {name} on {kind.replace('_', ' ')} {shown}")
     return changed
 
 

@@ -38,8 +38,9 @@ class Engine:
         return dict(json.loads(self._said([*self._compose, "config", "--format", "json"])))
 
     def volumes(self) -> list[str]:
-        """Those of this stack that exist."""
-        label = f"label=com.docker.compose.project={self.config()['name']}"
+        """Those of this stack that exist; no secret needs to be known."""
+        config = json.loads(self._said([*self._compose, "config", "--no-interpolate", "--format", "json"]))
+        label = f"label=com.docker.compose.project={config['name']}"
         return self._said(["docker", "volume", "ls", "--quiet", "--filter", label]).split()
 
     def address(self, service: str, port: int) -> str:

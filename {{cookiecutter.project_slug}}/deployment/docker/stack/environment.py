@@ -9,6 +9,8 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 
 REQUIRED = re.compile(r"\$\{(STACK_\w+):\?")
 VERSION = "STACK_VERSION"
+KEY = "STACK_POSTGRES_PASSWORD"
+"""Without it a stack that is there cannot be opened."""
 OUTSIDE = ("STACK_CI_PASSWORD", "STACK_PEOPLE_PASSWORD")
 ABOVE = (
     "# Secrets of `make stack`. Keep them: what they guard was made with them. Ports and tags may be set here, too.\n"
@@ -25,13 +27,18 @@ def read(path: Path) -> dict[str, str]:
     """The names and values of such a file; empty where there is none.
 
     Raises:
-        UserError: a line is neither NAME=value nor a comment.
+        UserError: a line is neither NAME=value nor a comment, or Compose would read another value.
     """
     values = {}
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     for number, line in enumerate(lines, 1):
         name, equals, value = line.strip().partition("=")
         if equals and not name.startswith("#"):
+            if odd := next((mark for mark in (" #", "$") if mark in value.strip()), None):
+                raise UserError(
+                    f"{path}, line {number}: Compose reads {odd.strip()} in a value as more than itself; comments have "
+                    "lines of their own, and secrets none of these marks"
+                )
             values[name.strip()] = value.strip().strip("\"'")
         elif line.strip() and not line.lstrip().startswith("#"):
             raise UserError(f"{path}, line {number}, is neither NAME=value nor a comment: write it as NAME=value")

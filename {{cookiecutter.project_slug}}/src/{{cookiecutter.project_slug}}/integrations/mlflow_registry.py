@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ports import AliasMovedError, Tracker, UserError, Version
 from ..schemas.contract import CONTRACT_FILE, Contract
-from ..utils.files import replacing
+from ..utils.files import replacing, sha256
 from .mlflow_store import SQLITE, client, one_line, shown
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 TARGET_TAG, KIND_TAG = "target", "kind"
+CONTRACT_TAG = "contract.sha256"
+"""sha256 of the contract, which holds the digests of all other files: who may change those may not change a tag."""
 HISTORY_TAG = "history"
 """Every move of an alias to or from a version, as a JSON list: alias, at, by, before (or removed)."""
 
@@ -91,7 +93,11 @@ class MlflowRegistry:
                 return "absent"
 
     def download(self, version: Version) -> Path:
-        """The version's servable as a directory, kept in the cache: a version's bytes never change."""
+        """The version's servable as a directory, kept in the cache: a version's bytes never change.
+
+        Raises:
+            UserError: the store holds other bytes by now, or does not give them.
+        """
         import mlflow
 
         if self._cache is None:
@@ -103,6 +109,7 @@ class MlflowRegistry:
                 source = f"models:/{version.name}/{version.version}"
                 aside.mkdir(parents=True)
                 mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(aside))
+                _check_contract(version, aside)
         return target
 
     def register(self, tracker: Tracker, servable: Path, tags: Mapping[str, str]) -> Version:
@@ -112,6 +119,7 @@ class MlflowRegistry:
         with one_line(self._uri):
             self._create(contract)
             facts = {TARGET_TAG: contract.target.name, KIND_TAG: contract.target.kind, **tags}
+            facts[CONTRACT_TAG] = sha256(servable / CONTRACT_FILE)
             made = self._client.create_model_version(
                 contract.name, address, run_id=tracker.run_id, tags=facts, model_id=address.removeprefix("models:/")
             )
@@ -218,6 +226,16 @@ def read_metrics(tags: Mapping[str, str]) -> dict[str, float]:
             if name.startswith("test/") and math.isfinite(float(value)):
                 found[name] = float(value)
     return found
+
+
+def _check_contract(version: Version, folder: Path) -> None:
+    """Refuse what is not what was registered; a version without the tag is another hand's."""
+    registered, file = version.tags.get(CONTRACT_TAG), folder / CONTRACT_FILE
+    if registered is not None and (not file.is_file() or sha256(file) != registered):
+        raise UserError(
+            f"version {version.version} of {version.name} is not what was registered: the sha256 of its "
+            f"{CONTRACT_FILE} is not that of the tag {CONTRACT_TAG}; its files were changed since: train it anew"
+        )
 
 
 def _version(found: Any, aliases: Mapping[str, str]) -> Version:
