@@ -8,13 +8,18 @@ from tests.dashboards import PageObject
 class Pages(PageObject):
     """The pages in Streamlit."""
 
-    def press(self, name: str) -> None:
-        """Press a button, once what came before is drawn: what is drawn above it moves it away."""
+    def rest(self) -> None:
+        """Wait until everything is drawn: what is drawn above a field or button moves it away."""
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.rest()
         super().press(name)
 
     def choose(self, label: str, text: str) -> None:
         """Pick a level, or type one that is not offered."""
+        self.rest()
         field = self.field(label)
         field.click()
         field.fill(text)
