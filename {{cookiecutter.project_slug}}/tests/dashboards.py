@@ -204,6 +204,10 @@ def browser() -> Iterator[Any]:
             started.close()
 
 
+TIMEOUT = 20_000
+"""Milliseconds after which what does not show is given up."""
+
+
 class PageObject:
     """What a person does with the pages, whatever draws them. A dialog fails the test: no level's HTML is to run.
 
@@ -215,7 +219,7 @@ class PageObject:
 
     def __init__(self, browser: Any, url: str, width: int = 1280) -> None:
         self.page = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True).new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(TIMEOUT)
         self.dialogs: list[str] = []
         self.foreign: list[str] = []
         """What was asked of other hosts: nothing, since a dashboard may stand where they cannot be reached."""
@@ -254,6 +258,13 @@ class PageObject:
     def loses(self, text: str) -> None:
         """Wait until a text is visible no more; a page that is drawn anew keeps the old one for a moment."""
         self.page.get_by_text(text).locator("visible=true").first.wait_for(state="detached")
+
+    def holds(self, label: str, text: str) -> None:
+        """Wait until a field holds a text; a page that is drawn anew has the old field beside it for a moment."""
+        from playwright.sync_api import expect
+
+        expect(self.field(label)).to_have_count(1, timeout=TIMEOUT)
+        expect(self.field(label)).to_have_value(text, timeout=TIMEOUT)
 
     def download(self, name: str) -> bytes:
         """The bytes of what a button downloads."""

@@ -45,10 +45,8 @@ def test_another_experiment_at_the_same_address(chromium: Any, tmp_path: Path) -
         second = Thread(create_app(serving(write_turned_servable(tmp_path / "b"))), first.port)
         try:
             pages.sees("turned, from a directory answers now; it was house, from a directory")
-            held = {
-                name: pages.field(name).input_value() for name in ("age", CITY, "is.new", "rooms per house", "seen at")
-            }
-            assert held == {"age": "b", CITY: "2", "is.new": "b", "rooms per house": "true", "seen at": "2"}
+            for name, text in {"age": "b", CITY: "2", "is.new": "b", "rooms per house": "true", "seen at": "2"}.items():
+                pages.holds(name, text)
             pages.press("Predict")
             shows(pages, 2.0)
         finally:
