@@ -121,12 +121,12 @@ class Stack:
         """What `registry` knows of every version."""
         return json.loads(self.make("registry", "format=json", account="people"))
 
-    def engine(self, alias: str) -> Engine:
-        """The servable under an alias, as the registry hands it out to this machine."""
+    def engine(self, alias: str, cache: Path) -> Engine:
+        """The servable under an alias, as the registry hands it out to this machine, where it is kept in `cache`."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.account("reader").items():
                 patch.setenv(name, value)
-            registry = MlflowRegistry(self.registry, self.folder / "outputs/looked-at")
+            registry = MlflowRegistry(self.registry, cache)
             return Engine(registry.download(registry.find(f"models:/{PACKAGE}@{alias}")))
 
     def check_all_targets(self, alias: str, folder: Path) -> str:
@@ -139,14 +139,14 @@ class Stack:
         Returns:
             The servable's digest.
         """
-        engine = self.engine(alias)
+        folder.mkdir()
+        folder.chmod(0o777)  # containers are somebody else
+        engine = self.engine(alias, folder / "cache")
         assert engine.check_golden() >= 64
         document = json.loads((engine.folder / GOLDEN_FILE).read_text(encoding="utf-8"))
         columns, target = document["inputs"], engine.contract.target
         want = {name: np.array(values) for name, values in document["outputs"].items()}
         assert list(want) == [target.prediction]  # of a regression
-        folder.mkdir()
-        folder.chmod(0o777)  # containers are somebody else
         answers = {
             "/predict": self.asked("/predict", {"columns": columns})["predictions"],
             "/invocations": self.asked("/invocations", {"inputs": columns})["predictions"],

@@ -51,7 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def check_triton(stack: Stack, version: str) -> None:
     """Both of Triton's doors come to the version, and answer its golden rows."""
-    engine = stack.engine("dev")
+    engine = stack.engine("dev", stack.folder / "outputs/looked-at")
     feeds = engine.encode(json.loads((engine.folder / GOLDEN_FILE).read_text(encoding="utf-8"))["inputs"])
     for door, service in DOORS.items():
         client = CLIENTS[door].InferenceServerClient(stack.port(service))
