@@ -171,9 +171,9 @@ class Stack:
         """By batch scoring: another command of the service's image, inside the stack."""
         pyarrow.parquet.write_table(pa.table(dict(columns)), folder / "in.parquet")
         self.run(
-            "docker", "compose", "run", "--rm", "--no-deps", "-T", "--volume", f"{folder}:/work", "api",
+            "docker", "compose", "run", "--rm", "--no-deps", "-T", "--volume", f"{folder}:/data", "api",
             "python", "-m", f"{PACKAGE}.cli.predict", f"reference=models:/{PACKAGE}@{alias}",
-            "input=/work/in.parquet", "output=/work/out.parquet",
+            "input=/data/in.parquet", "output=/data/out.parquet",
         )  # fmt: skip
         return dict(pyarrow.parquet.read_table(folder / "out.parquet").to_pydict())
 

@@ -9,8 +9,8 @@ FROM scratch AS wheels
 
 FROM python:${PYTHON_TAG} AS builder
 COPY --from=uv /uv /usr/local/bin/
-ENV UV_LINK_MODE=copy UV_NO_INSTALLER_METADATA=1 UV_PROJECT_ENVIRONMENT=/app/.venv UV_PYTHON_DOWNLOADS=never
-ENV PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+ENV UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy UV_NO_INSTALLER_METADATA=1 UV_PROJECT_ENVIRONMENT=/app/.venv
+ENV UV_PYTHON_DOWNLOADS=never PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 ARG UV_FIND_LINKS
 ARG UV_NO_SOURCES
 WORKDIR /source
@@ -20,7 +20,7 @@ WORKDIR /source
 # What is removed is a tenth of the image: the libraries' tests, and what pyarrow has for networks and compilers.
 FROM builder AS dependencies
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,from=wheels,target=${UV_FIND_LINKS:-/wheels} \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
@@ -35,7 +35,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 FROM builder AS project
 COPY pyproject.toml README.md LICENSE VERSION ./
 COPY src src
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,from=wheels,target=${UV_FIND_LINKS:-/wheels} \
     uv venv /app/.venv \
     && uv pip install --python /app/.venv --no-deps --refresh-package {{ cookiecutter.project_slug | replace('_', '-') }} .

@@ -9,8 +9,8 @@ FROM scratch AS wheels
 
 FROM python:${PYTHON_TAG} AS builder
 COPY --from=uv /uv /usr/local/bin/
-ENV UV_LINK_MODE=copy UV_NO_INSTALLER_METADATA=1 UV_PROJECT_ENVIRONMENT=/app/.venv UV_PYTHON_DOWNLOADS=never
-ENV PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
+ENV UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy UV_NO_INSTALLER_METADATA=1 UV_PROJECT_ENVIRONMENT=/app/.venv
+ENV UV_PYTHON_DOWNLOADS=never PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1
 ARG UV_FIND_LINKS
 ARG UV_NO_SOURCES
 WORKDIR /source
@@ -19,7 +19,7 @@ WORKDIR /source
 # all files: the same bytes at every build. A file that does not compile (123) is none that anybody imports.
 FROM builder AS dependencies
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,from=wheels,target=${UV_FIND_LINKS:-/wheels} \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \

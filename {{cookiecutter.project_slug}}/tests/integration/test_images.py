@@ -131,8 +131,8 @@ def test_batch_scoring_is_the_same_image(project: Checkout, servable: Path, tmp_
     rows = [ROWS[0] | {"age": float(20 + row), "id": str(row)} for row in range(50)]
     pyarrow.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
     finished(
-        project.tag("api"), "python", "-m", f"{PACKAGE}.cli.predict", "reference=/servable", "input=/work/in.parquet",
-        "output=/work/out.parquet", volumes=(f"{servable}:/servable:ro", f"{tmp_path}:/work"),
+        project.tag("api"), "python", "-m", f"{PACKAGE}.cli.predict", "reference=/servable", "input=/data/in.parquet",
+        "output=/data/out.parquet", volumes=(f"{servable}:/servable:ro", f"{tmp_path}:/data"),
     )  # fmt: skip
     scored = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pydict()
     want = expected(rows)["price_prediction"][:, 0]
