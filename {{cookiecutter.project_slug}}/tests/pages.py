@@ -103,12 +103,9 @@ def in_background(folder: Path, text: str, ports: list[int]) -> Iterator[None]:
             time.sleep(0.2)
         yield
     finally:
-        for sign in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):  # one that meets a library's callback is lost
-            with suppress(ProcessLookupError):  # it has ended by itself, which another line says
-                os.killpg(server.pid, sign)
-            with suppress(subprocess.TimeoutExpired):
-                server.wait(30)
-                break
+        with suppress(ProcessLookupError):  # it has ended by itself, which another line says
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
 
 
 def answers(port: int) -> bool:

@@ -42,10 +42,8 @@ def _follow(config: "TritonConfig", settings: "TritonSettings", seconds: float) 
     from ..integrations.triton.following import Following
     from ..integrations.triton.server import Server
 
-    name, registry = (
-        config.reference.removeprefix("models:/").partition("@")[0],
-        MlflowRegistry(config.mlflow.tracking_uri),
-    )
+    name = config.reference.removeprefix("models:/").partition("@")[0]
+    registry = MlflowRegistry(config.mlflow.tracking_uri)
     following = Following(
         lambda: int(registry.find(config.reference).version),
         lambda: Server.of(settings).version(name),
@@ -84,6 +82,8 @@ def _place(config: "TritonConfig", settings: "TritonSettings") -> "Path":
                 repository.add(placement)
                 repository.point(placement.text())
             gone = repository.prune(config.keep, number)
+            if config.poll_seconds is not None:  # a signal that has waited until here would be lost, and this go on
+                interruption()
     folder = Path(config.repository) / placement.name / str(number)
     logger.info("{} holds {}{}", folder, config.reference, f"; removed versions {gone}" if gone else "")
     return folder

@@ -1,5 +1,6 @@
 """The verb without a server, and its mistakes; what answers in Triton's place."""
 
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 
 from {{ cookiecutter.project_slug }}.cli.triton import triton
+from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.integrations.triton.repository import ModelRepository
 from {{ cookiecutter.project_slug }}.integrations.triton.server import Server, _decoded
 from {{ cookiecutter.project_slug }}.ports import UserError
 
-from tests.project import check_cleared, composed, make_project
+from tests.project import PACKAGE, check_cleared, composed, make_project, store
+from tests.servers import register
 
 
 def test_one_at_a_time(tmp_path: Path, price: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +34,29 @@ def test_the_verb_without_a_server(tmp_path: Path, price: Path, monkeypatch: pyt
     repository = ModelRepository(tmp_path / "models", "house")
     assert repository.versions == [5, 4]
     assert repository.pointer == repository.config(5)
+
+
+def test_a_signal_during_the_last_step_of_a_sync_ends_the_following(
+    tmp_path: Path, price: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until the repository is whole, and is not forgotten then."""
+
+    def pruned(*_: object) -> list[int]:
+        signal.raise_signal(signal.SIGINT)
+        return []
+
+    def slept(_: float) -> None:
+        raise AssertionError("it goes on")
+
+    monkeypatch.chdir(make_project(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
+    MlflowRegistry(store()).set_alias(register(store(), price), "prod")
+    monkeypatch.setattr(Server, "version", lambda *_: None)
+    monkeypatch.setattr(f"{PACKAGE}.integrations.triton.swap.swap", lambda *_: None)
+    monkeypatch.setattr(ModelRepository, "prune", pruned)
+    monkeypatch.setattr("time.sleep", slept)
+    with pytest.raises(KeyboardInterrupt):
+        triton(composed("triton", "reference=models:/house@prod", "sync=true", "server=127.0.0.1:1", "poll_seconds=1"))
 
 
 @pytest.mark.parametrize(
