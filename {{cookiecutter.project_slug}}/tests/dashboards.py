@@ -153,7 +153,7 @@ def dashboard(project: Path, *overrides: str, **environment: str) -> Iterator[st
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -204,7 +204,7 @@ def browser() -> Iterator[Any]:
             started.close()
 
 
-TIMEOUT = 20_000
+TIMEOUT = 60_000
 """Milliseconds after which what does not show is given up."""
 
 

@@ -65,7 +65,8 @@ def page() -> None:
 def _everything(session: Session) -> None:
     """The whole page; drawn anew at each change of a field, and every few seconds to see what is served."""
     session.look()
-    _head(session)
+    with st.container():  # one place however many lines it has: what moves is made anew, and loses what it was about
+        _head(session)
     if session.served is None:
         return
     predict, score, model, compare = st.tabs(words.TABS, on_change="rerun", key="tab")

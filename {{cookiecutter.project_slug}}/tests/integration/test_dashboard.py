@@ -195,9 +195,13 @@ def test_a_wrong_key(chromium: Any, world: World) -> None:
 def test_the_service_goes_and_returns(pages: Any, world: World) -> None:
     pages.press("Predict")
     shows(pages, price())
+    pages.open("Score a table")
+    picker = pages.page.locator("input[type=file]").element_handle()
     before = world.services["prod"]
     before.end(signal.SIGKILL)
     pages.sees("cannot be reached: is it running, and dashboard.api its address?")
+    assert picker.evaluate("node => node.isConnected"), "an upload on its way would be lost"
+    pages.open("Predict")
     pages.press("Predict")
     pages.sees("does not answer")
     pages.page.get_by_text(f"{price():.5g} k$").first.wait_for(state="detached")
