@@ -135,7 +135,7 @@ def test_tests_of_the_features(
 ) -> None:
     """What belongs to the features that are on; the suite that every bake shares runs in test_inside.py.
 
-    Two bakes at a time, with one process each: their tests wait for others much of the time.
+    Three bakes at a time, with one process each: their tests wait for others much of the time.
     """
     python = str(bake_environment / "bin" / "python")
 
@@ -146,7 +146,7 @@ def test_tests_of_the_features(
         assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
         return project.run(python, "-m", "pytest", *own, *([] if name in IMAGES else ["-m", "not containers"]))
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         runs = {pool.submit(run, bake(**COMBINATIONS[name]), name): name for name in PAIRWISE}
         for done in as_completed(runs):
             printed = done.result()
