@@ -102,6 +102,8 @@ class Session:
         """The table that was uploaded last: a file that this session owns, and what its owner calls it."""
         self._looked = float("-inf")
         self._report: tuple[Served, float, dict[str, Any] | str] | None = None
+        self._second: tuple[float, Served | str] | None = None
+        self._row: tuple[Prediction, list[Identity], RowComparison] | None = None
         self._folder = TemporaryDirectory(dir=services.uploads.name, ignore_cleanup_errors=True)
 
     def close(self) -> None:
@@ -205,13 +207,21 @@ class Session:
             self.scored = scored
 
     def second(self) -> Served:
-        """What the second service serves.
+        """What the second service serves; asked for now and then.
 
         Raises:
             UserError: none is configured, it does not answer, or it predicts something else.
         """
-        second = self._staging().served()
-        first = self._answering()
+        if self._second is None or time.monotonic() - self._second[0] >= self.settings.refresh_seconds:
+            try:
+                found: Served | str = self._staging().served()
+            except UserError as error:
+                found = str(error)
+            self._second = time.monotonic(), found
+        second = self._second[1]
+        if isinstance(second, str):
+            raise UserError(second)
+        first = self._answering(at_once=False)
         if not comparison.comparable(first, second):
             raise UserError(str(comparison.of_contracts(first, second)))
         return second
@@ -222,21 +232,26 @@ class Session:
         return titles if titles[0] != titles[1] else (self.services.api.url, self._staging().url)
 
     def compare_row(self) -> RowComparison:
-        """The row of the last prediction through both services.
+        """The row of the last prediction through both services; asked again once one of them serves another version.
 
         Raises:
             UserError: there is no row yet, or a service does not answer it.
         """
         if self.prediction is None:
             raise UserError("there is no row yet: fill in the form and predict")
-        second, record = self.second(), self.prediction.record
-        contract = self._answering().contract
+        prediction, second, first = self.prediction, self.second(), self._answering(at_once=False)
+        served: list[Identity] = [first.identity, second.identity]
+        if self._row is not None and self._row[0] is prediction and self._row[1] == served:
+            return self._row[2]
+        record, contract = prediction.record, first.contract
         answers = [
             api.predict(comparison.known_to(known, record), known)
             for api, known in ((self.services.api, contract), (self._staging(), second.contract))
         ]
         titles = self.titles(answers[0].model, answers[1].model)
-        return RowComparison(titles, comparison.of_rows(answers[0], answers[1], contract))
+        row = RowComparison(titles, comparison.of_rows(answers[0], answers[1], contract))
+        self._row = prediction, served, row
+        return row
 
     def compare_table(self, on_rows: OnRows = lambda *_: None) -> TableComparison:
         """The uploaded table through both services.
@@ -254,8 +269,8 @@ class Session:
             titles, comparison.of_tables(first_scored, second_scored, self._answering().contract)
         )  # fmt: skip
 
-    def _answering(self) -> Served:
-        self.look(at_once=True)
+    def _answering(self, *, at_once: bool = True) -> Served:
+        self.look(at_once=at_once)
         if self.served is None or self.trouble:
             raise ApiError(self.trouble or "the service does not answer")
         return self.served

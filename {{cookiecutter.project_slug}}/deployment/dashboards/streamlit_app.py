@@ -69,17 +69,16 @@ def _everything(session: Session) -> None:
         _head(session)
     if session.served is None:
         return
-    predict, score, model, compare = st.tabs(words.TABS, on_change="rerun", key="tab")
+    # All are drawn: where the browser tells which one is open, a late answer to one click takes the next one back.
+    predict, score, model, compare = st.tabs(words.TABS, key="tab")
     with predict:
         streamlit_predict.draw(session)
     with score:
         streamlit_tables.draw_scoring(session)
     with model:
-        if model.open:
-            streamlit_model.draw(session)
+        streamlit_model.draw(session)
     with compare:
-        if compare.open:
-            streamlit_tables.draw_comparison(session)
+        streamlit_tables.draw_comparison(session)
 
 
 def _head(session: Session) -> None:

@@ -57,6 +57,28 @@ def test_two_services(running: Thread, other: Thread) -> None:
     assert table.rows["price_difference"].to_pylist() == pytest.approx([3.0, 3.0])
 
 
+def test_what_is_known_is_not_asked_at_every_look(
+    running: Thread, other: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = session(running, staging_api=other.url, refresh_seconds=100)
+    asked: list[str] = []
+    assert one.services.staging is not None
+    for api in (one.services.api, one.services.staging):
+        send = api._send
+        monkeypatch.setattr(api, "_send", lambda *what, send=send, url=api.url: (asked.append(url), send(*what))[1])
+    one.predict(ENTERED)
+    row = one.compare_row()
+    before = len(asked)
+    assert {running.url, other.url} <= set(asked)
+    assert one.compare_row() is row
+    assert len(asked) == before
+    one.predict(ENTERED | {"age": 40})
+    assert one.compare_row().lines[0].first == f"{price(age=40):.5g} k$"
+    one._second = None  # as after refresh_seconds
+    one.second()
+    assert asked[-1] == other.url
+
+
 def test_two_classifiers(tmp_path: Path) -> None:
     folders = [write_servable(tmp_path / f"{n}", "classification", wide=False, bias=float(n)) for n in (0, -60)]
     with service(folders[0]) as first, service(folders[1]) as second:
