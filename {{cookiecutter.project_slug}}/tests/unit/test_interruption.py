@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from {{ cookiecutter.project_slug }}.utils import verb
-from {{ cookiecutter.project_slug }}.utils.interruption import held_back
+from {{ cookiecutter.project_slug }}.utils.interruption import held_back, remembered
 
 from tests.project import ROOT, environment_of
 
@@ -28,6 +28,33 @@ def test_a_signal_waits(number):
 def test_a_second_signal_does_not_wait():
     with held_back():
         os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+class Deaf:
+    """Python ignores what is raised while an object is finalized."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_a_callback_swallows_is_remembered():
+    before = signal.getsignal(signal.SIGTERM)
+    with remembered() as came:
+        deaf = Deaf()
+        assert not came.is_set()
+        del deaf
+        assert came.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_one_that_waits_is_remembered():
+    with remembered() as came:
+        with held_back(came):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert came.is_set()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 

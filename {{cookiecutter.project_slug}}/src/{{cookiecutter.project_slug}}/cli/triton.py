@@ -7,6 +7,7 @@ from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from threading import Event
 
     from omegaconf import DictConfig
 
@@ -36,25 +37,26 @@ def triton(cfg: "DictConfig") -> "Path":
 
 
 def _follow(config: "TritonConfig", settings: "TritonSettings", seconds: float) -> NoReturn:
-    import time
-
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..integrations.triton.following import Following
     from ..integrations.triton.server import Server
+    from ..utils.interruption import remembered
 
     name = config.reference.removeprefix("models:/").partition("@")[0]
     registry = MlflowRegistry(config.mlflow.tracking_uri)
-    following = Following(
-        lambda: int(registry.find(config.reference).version),
-        lambda: Server.of(settings).version(name),
-        lambda: _place(config, settings),
-    )
-    while True:
-        following.look()
-        time.sleep(seconds)
+    with remembered() as ending:
+        following = Following(
+            lambda: int(registry.find(config.reference).version),
+            lambda: Server.of(settings).version(name),
+            lambda: _place(config, settings, ending),
+        )
+        while not ending.is_set():
+            following.look()
+            ending.wait(seconds)
+    raise KeyboardInterrupt
 
 
-def _place(config: "TritonConfig", settings: "TritonSettings") -> "Path":
+def _place(config: "TritonConfig", settings: "TritonSettings", ending: "Event | None" = None) -> "Path":
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -75,15 +77,13 @@ def _place(config: "TritonConfig", settings: "TritonSettings") -> "Path":
         number = _number(config, resolved)
         placement = Placement(Engine(resolved.folder), number, settings)
         repository = ModelRepository(Path(config.repository), placement.name)
-        with held_back() as interruption, repository.locked():
+        with held_back(ending) as interruption, repository.locked():
             if config.sync:
                 swap(Server.of(settings), repository, placement, interruption)
             else:
                 repository.add(placement)
                 repository.point(placement.text())
             gone = repository.prune(config.keep, number)
-            if config.poll_seconds is not None:  # a signal that has waited until here would be lost, and this go on
-                interruption()
     folder = Path(config.repository) / placement.name / str(number)
     logger.info("{} holds {}{}", folder, config.reference, f"; removed versions {gone}" if gone else "")
     return folder
