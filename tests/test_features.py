@@ -144,7 +144,12 @@ def test_tests_of_the_features(
         shared = expected_files(project.path.name, **NOTHING)
         own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
         assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
-        return project.run(python, "-m", "pytest", *own, *([] if name in IMAGES else ["-m", "not containers"]))
+        try:
+            return project.run(python, "-m", "pytest", *own, *([] if name in IMAGES else ["-m", "not containers"]))
+        except AssertionError as error:  # said at once: the other bakes' tests go on for minutes
+            with capfd.disabled():
+                print(f"\n{name}: {error}", flush=True)
+            raise
 
     with ThreadPoolExecutor(3) as pool:
         runs = {pool.submit(run, bake(**COMBINATIONS[name]), name): name for name in PAIRWISE}

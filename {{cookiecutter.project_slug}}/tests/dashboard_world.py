@@ -1,6 +1,7 @@
 """Two versions with a service for each, whose pages a person fills in and reads; rows and tables for them."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.csv
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import Version
 
-from tests.dashboards import HTML, write_biting_servable
+from tests.dashboards import HTML, TIMEOUT, write_biting_servable
 from tests.project import make_project
 from tests.servables import CITY, ROWS, expected
 from tests.servers import Server, register
@@ -86,9 +87,13 @@ def price(record: dict[str, Any] = TYPICAL, **changed: Any) -> float:
 
 
 def shows(pages: Any, value: float) -> None:
-    """Wait until the prediction is there, and look whether it is this one."""
-    pages.page.wait_for_function("text => document.body.innerText.includes(text)", arg=f"{value:.5g} k$")
-    assert pages.predicted() == f"{value:.5g} k$"
+    """Wait until the prediction is there and is this one; while a page is drawn anew the one before may stand there."""
+    text = f"{value:.5g} k$"
+    pages.page.wait_for_function("text => document.body.innerText.includes(text)", arg=text)
+    deadline = time.monotonic() + TIMEOUT / 1000
+    while pages.predicted() != text and time.monotonic() < deadline:
+        pages.page.wait_for_timeout(100)
+    assert pages.predicted() == text
 
 
 def table(path: Path) -> Path:

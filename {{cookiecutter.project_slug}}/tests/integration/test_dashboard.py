@@ -41,7 +41,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, chromium: Any) -> Iterator[W
 @pytest.fixture(scope="module")
 def url(world: World) -> Iterator[str]:
     overrides = [f"dashboard.api={world.url('prod')}", f"dashboard.staging_api={world.url('staging')}"]
-    with dashboard(world.project, *overrides, "dashboard.refresh_seconds=2", DASHBOARD_API_KEY=KEY) as address:
+    patience = ["dashboard.refresh_seconds=2", "dashboard.timeout_seconds=60"]
+    with dashboard(world.project, *overrides, *patience, DASHBOARD_API_KEY=KEY) as address:
         yield address
 
 
