@@ -135,24 +135,33 @@ def test_tests_of_the_features(
 ) -> None:
     """What belongs to the features that are on; the suite that every bake shares runs in test_inside.py.
 
-    Three bakes at a time, with one process each: their tests wait for others much of the time.
+    Slow tests run once, and once for each dashboard where they are a dashboard's: their files are the same in all
+    bakes. Three bakes at a time, with one process each: their tests wait for others much of the time.
     """
     python = str(bake_environment / "bin" / "python")
+    seen: set[tuple[str, str | bool]] = set()
 
-    def run(project: Bake, name: str) -> str:
-        answers = COMBINATIONS[name]
-        shared = expected_files(project.path.name, **NOTHING)
-        own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
-        assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
+    def run(project: Bake, name: str, slow: list[str], fast: list[str]) -> str:
+        new, known = ("", "containers or not slow") if name in IMAGES else ("not containers", "not slow")
+        parts = ((slow, new), (fast, known))
         try:
-            return project.run(python, "-m", "pytest", *own, *([] if name in IMAGES else ["-m", "not containers"]))
+            return "".join(project.run(python, "-m", "pytest", *files, "-m", which) for files, which in parts if files)
         except AssertionError as error:  # said at once: the other bakes' tests go on for minutes
             with capfd.disabled():
                 print(f"\n{name}: {error}", flush=True)
             raise
 
     with ThreadPoolExecutor(3) as pool:
-        runs = {pool.submit(run, bake(**COMBINATIONS[name]), name): name for name in PAIRWISE}
+        runs = {}
+        for name in PAIRWISE:
+            project, answers = bake(**COMBINATIONS[name]), COMBINATIONS[name]
+            shared = expected_files(project.path.name, **NOTHING)
+            own = sorted(file for file in project.files() - shared if re.search(r"(^|/)test_\w+\.py$", file))
+            assert len(own) >= len(switched_on(answers) - {"streamlit", "nicegui"})
+            kinds = {file: (file, answers["dashboard"] if "dashboard" in file else "") for file in own}
+            slow, fast = ([file for file in own if (kinds[file] in seen) is known] for known in (False, True))
+            seen.update(kinds.values())
+            runs[pool.submit(run, project, name, slow, fast)] = name
         for done in as_completed(runs):
             printed = done.result()
             with capfd.disabled():
