@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from {{ cookiecutter.project_slug }}.utils import verb
-from {{ cookiecutter.project_slug }}.utils.interruption import held_back, remembered
+from {{ cookiecutter.project_slug }}.utils.interruption import held_back
 
 from tests.project import ROOT, environment_of
 
@@ -32,31 +33,18 @@ def test_a_second_signal_does_not_wait():
             os.kill(os.getpid(), signal.SIGINT)
 
 
-class Deaf:
-    """Python ignores what is raised while an object is finalized."""
+def test_one_that_comes_last_interrupts_when_all_is_done():
+    done = []
 
-    def __del__(self) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_that_a_callback_swallows_is_remembered():
-    before = signal.getsignal(signal.SIGTERM)
-    with remembered() as came:
-        deaf = Deaf()
-        assert not came.is_set()
-        del deaf
-        assert came.is_set()
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_one_that_waits_is_remembered():
-    with remembered() as came:
-        with held_back(came):
+    def work() -> None:
+        with held_back() as check:
+            check()
             os.kill(os.getpid(), signal.SIGTERM)
-        assert came.is_set()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == [1]
 
 
 def test_in_another_thread_nothing_is_held_back():
@@ -73,14 +61,34 @@ def test_in_another_thread_nothing_is_held_back():
     assert seen == [before]
 
 
-@pytest.mark.parametrize("where", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
-def test_an_interrupted_verb_says_so(tmp_path, where):
-    """Also within an exec of text, by which dataclasses and named tuples are made while libraries are imported."""
-    lines = [f"from {verb.__name__} import run_verb", "def work(cfg):", f"    {where}", "run_verb('registry', work)"]
-    (tmp_path / "interrupted_verb.py").write_text("\n".join(lines) + "\n")
-    paths = os.pathsep.join([str(tmp_path), str(ROOT / "src")])
+def ended_verb(folder: Path, *lines: str) -> tuple[int, str]:
+    """The exit code and the messages of a verb whose function has these lines."""
+    text = [f"from {verb.__name__} import run_verb", "def work(cfg):", *(f"    {line}" for line in lines)]
+    (folder / "interrupted_verb.py").write_text("\n".join([*text, "run_verb('registry', work)"]) + "\n")
+    paths = os.pathsep.join([str(folder), str(ROOT / "src")])
     command = [sys.executable, "-m", "interrupted_verb"]
     ended = subprocess.run(
         command, cwd=ROOT, env=environment_of() | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
     )
-    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("where", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
+def test_an_interrupted_verb_says_so(tmp_path, where):
+    """Also within an exec of text, by which dataclasses and named tuples are made while libraries are imported."""
+    assert ended_verb(tmp_path, where) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_one_that_is_dropped_in_a_callback_ends_the_verb(tmp_path, number):
+    dropped = ["class Deaf: pass", f"watch = weakref.finalize(Deaf(), os.kill, os.getpid(), signal.{number})"]
+    after = ["sys.stderr.write('dropped\\n')", "time.sleep(60)", "sys.exit('lost')"]
+    lines = ["import os, signal, sys, time, weakref", *dropped, *after]
+    assert ended_verb(tmp_path, *lines) == (130, "dropped\ninterrupted\n")
+
+
+def test_other_exceptions_of_callbacks_are_told_as_ever(tmp_path):
+    lines = ["class Broken:", "    def __del__(self): raise RuntimeError('of the test')", "Broken()"]
+    code, errors = ended_verb(tmp_path, *lines)
+    assert code == 0
+    assert "Exception ignored in" in errors and errors.endswith("RuntimeError: of the test\n")

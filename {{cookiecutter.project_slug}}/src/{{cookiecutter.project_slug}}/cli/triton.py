@@ -7,7 +7,6 @@ from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from threading import Event
 
     from omegaconf import DictConfig
 
@@ -37,26 +36,25 @@ def triton(cfg: "DictConfig") -> "Path":
 
 
 def _follow(config: "TritonConfig", settings: "TritonSettings", seconds: float) -> NoReturn:
+    import time
+
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..integrations.triton.following import Following
     from ..integrations.triton.server import Server
-    from ..utils.interruption import remembered
 
     name = config.reference.removeprefix("models:/").partition("@")[0]
     registry = MlflowRegistry(config.mlflow.tracking_uri)
-    with remembered() as ending:
-        following = Following(
-            lambda: int(registry.find(config.reference).version),
-            lambda: Server.of(settings).version(name),
-            lambda: _place(config, settings, ending),
-        )
-        while not ending.is_set():
-            following.look()
-            ending.wait(seconds)
-    raise KeyboardInterrupt
+    following = Following(
+        lambda: int(registry.find(config.reference).version),
+        lambda: Server.of(settings).version(name),
+        lambda: _place(config, settings),
+    )
+    while True:
+        following.look()
+        time.sleep(seconds)
 
 
-def _place(config: "TritonConfig", settings: "TritonSettings", ending: "Event | None" = None) -> "Path":
+def _place(config: "TritonConfig", settings: "TritonSettings") -> "Path":
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -77,7 +75,7 @@ def _place(config: "TritonConfig", settings: "TritonSettings", ending: "Event | 
         number = _number(config, resolved)
         placement = Placement(Engine(resolved.folder), number, settings)
         repository = ModelRepository(Path(config.repository), placement.name)
-        with held_back(ending) as interruption, repository.locked():
+        with held_back() as interruption, repository.locked():
             if config.sync:
                 swap(Server.of(settings), repository, placement, interruption)
             else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..ports import UserError
+from .interruption import lose_none
 from .overrides import unknown_key
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def run_verb(name: str, function: Verb, *, stops_on_sigterm: bool = True) -> Non
                 raise
             sys.exit(f"error: {one_line(error)}")
 
+    lose_none()
     if stops_on_sigterm:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
