@@ -68,12 +68,14 @@ PATHS: dict[str, list[str]] = {
     ],
     "streamlit": [
         "deployment/dashboards/streamlit_app.py",
+        "deployment/dashboards/streamlit_background.py",
         "deployment/dashboards/streamlit_model.py",
         "deployment/dashboards/streamlit_predict.py",
         "deployment/dashboards/streamlit_script.py",
         "deployment/dashboards/streamlit_tables.py",
         "deployment/dashboards/streamlit_text.py",
         "tests/streamlit_app_page.py",
+        "tests/unit/test_streamlit_background.py",
     ],
     "nicegui": [
         "deployment/dashboards/nicegui_app.py",

@@ -11,8 +11,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 
 from . import comparison, facts, words
 from .nicegui_parts import banner, card, grid, note, pairs
-from .served import Served
-from .session import OnRows, RowComparison, Session, TableComparison
+from .session import Compared, OnRows, Session, TableComparison
 
 MEGABYTE = 1_000_000
 TICK = 0.2
@@ -106,24 +105,18 @@ class CompareTab:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._second: Served | None = None
+        self._seen: Compared | None = None
         self._trouble: str | None = None
-        self._row: RowComparison | str = words.NO_ROW
         self._table: TableComparison | str | None = None
         self._compared: tuple[Path, str] | None = None
 
     async def load(self) -> None:
         """Ask both services, now that somebody looks."""
-        self._second, self._trouble = None, None
+        self._seen, self._trouble = None, None
         try:
-            self._second = await run.io_bound(self._session.second)
-            if self._session.prediction is not None:
-                self._row = await run.io_bound(self._session.compare_row) or self._row
+            self._seen = await run.io_bound(self._session.compared)
         except UserError as error:
-            if self._second is None:
-                self._trouble = str(error)
-            else:
-                self._row = str(error)
+            self._trouble = str(error)
         self._drawn.refresh()
 
     def draw(self) -> None:
@@ -132,11 +125,12 @@ class CompareTab:
 
     @ui.refreshable_method
     def _drawn(self) -> None:
-        first, second = self._session.served, self._second
-        if first is None or second is None:
+        first, seen = self._session.served, self._seen
+        if first is None or seen is None:
             if self._trouble:
                 banner(self._trouble, "info", "compare_arrows")
             return
+        second, row = seen.second, seen.row
         titles = self._session.titles(first.identity, second.identity)
         warning = comparison.of_contracts(first, second)
         with ui.column().classes("w-full gap-6"):
@@ -148,10 +142,10 @@ class CompareTab:
                     lines = comparison.of_metrics(first.metrics, second.metrics)
                     _lines(lines, titles, "Metrics") if lines else note(words.NO_METRICS)
                 with card("The same row"):
-                    if isinstance(self._row, str):
-                        note(self._row)
+                    if isinstance(row, str):
+                        note(row)
                     else:
-                        _lines(self._row.lines, self._row.titles, "The same row")
+                        _lines(row.lines, row.titles, "The same row")
             with card("The same table"):
                 if self._session.upload is None:
                     note(words.NO_TABLE)

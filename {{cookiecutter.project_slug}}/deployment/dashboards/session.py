@@ -11,7 +11,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
 from {{ cookiecutter.project_slug }}.utils.files import replacing
 
-from . import comparison, form, sweep, tables
+from . import comparison, form, sweep, tables, words
 from .answers import Answer
 from .client import Api, ApiError, RefusedError
 from .served import Served, title
@@ -67,6 +67,17 @@ class RowComparison:
 
     titles: tuple[str, str]
     lines: list[comparison.Line]
+
+
+@dataclass
+class Compared:
+    """What a second service serves, and what both answered to the last row."""
+
+    second: Served
+    prediction: Prediction | None
+    """The row's, where there was one."""
+    row: RowComparison | str
+    """Or why there is none."""
 
 
 @dataclass
@@ -252,6 +263,20 @@ class Session:
         row = RowComparison(titles, comparison.of_rows(answers[0], answers[1], contract))
         self._row = prediction, served, row
         return row
+
+    def compared(self) -> Compared:
+        """What a page shows of the second service at once.
+
+        Raises:
+            UserError: as `second` does.
+        """
+        second, prediction = self.second(), self.prediction
+        if prediction is None:
+            return Compared(second, None, words.NO_ROW)
+        try:
+            return Compared(second, prediction, self.compare_row())
+        except UserError as error:
+            return Compared(second, prediction, str(error))
 
     def compare_table(self, on_rows: OnRows = lambda *_: None) -> TableComparison:
         """The uploaded table through both services.

@@ -10,9 +10,11 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 
 from . import comparison, facts, words
 from .session import OnRows, Session
+from .streamlit_background import Background
 from .streamlit_text import literal, pairs
 
 KINDS = ["csv", "parquet", "pq"]
+ASKING = "Asking the second service."
 
 
 def draw_scoring(session: Session) -> None:
@@ -88,12 +90,17 @@ def _trouble(key: str) -> None:
 
 def draw_comparison(session: Session) -> None:
     """Metrics side by side, then the same row and the same table through both services."""
+    if "compared" not in st.session_state:
+        st.session_state.compared = Background(session.compared)
     try:
-        second = session.second()
+        compared = st.session_state.compared.answer()
     except UserError as error:
         st.info(literal(str(error)))
         return
-    first = session.served
+    if compared is None:
+        st.caption(ASKING)
+        return
+    first, second = session.served, compared.second
     assert first is not None
     titles = [literal(title) for title in session.titles(first.identity, second.identity)]
     warning = comparison.of_contracts(first, second)
@@ -107,24 +114,21 @@ def draw_comparison(session: Session) -> None:
         _lines(lines, titles) if lines else st.caption(words.NO_METRICS)
     with right, st.container(border=True):
         st.subheader("The same row", anchor=False)
-        if session.prediction is None:
-            st.caption(words.NO_ROW)
+        if compared.prediction is not session.prediction:
+            st.caption(ASKING)
+        elif isinstance(compared.row, str):
+            st.caption(literal(compared.row))
         else:
-            try:
-                compared = session.compare_row()
-            except UserError as error:
-                st.error(literal(str(error)))
-            else:
-                _lines(compared.lines, [literal(title) for title in compared.titles])
+            _lines(compared.row.lines, [literal(title) for title in compared.row.titles])
     with st.container(border=True):
         st.subheader("The same table", anchor=False)
         if session.upload is None:
             st.caption(words.NO_TABLE)
         elif st.button("Compare the table", type="primary"):
             upload = session.upload
-            st.session_state.compared = _with_progress(session.compare_table, "comparing"), upload
+            st.session_state.compared_table = _with_progress(session.compare_table, "comparing"), upload
         _trouble("comparing")
-        result, upload = st.session_state.get("compared", (None, None))
+        result, upload = st.session_state.get("compared_table", (None, None))
         if result is not None and upload is session.upload:
             st.caption(literal(f"{upload[1]}: {result.titles[0]} against {result.titles[1]}"))
             pairs(result.tables.lines)

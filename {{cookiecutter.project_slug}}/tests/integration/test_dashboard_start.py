@@ -55,6 +55,23 @@ def test_another_experiment_at_the_same_address(chromium: Any, tmp_path: Path) -
     assert list(kept.glob("**/*.csv")) == []  # what was uploaded does not outlive the process
 
 
+def test_a_second_service_that_hangs_holds_nothing_up(chromium: Any, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project")
+    first = Thread(create_app(serving(write_biting_servable(tmp_path / "a"))))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
+        hanging = f"dashboard.staging_api=http://127.0.0.1:{silent.getsockname()[1]}"
+        with dashboard(project, f"dashboard.api={first.url}", hanging, "dashboard.timeout_seconds=600") as address:
+            pages = page_object()(chromium, address)
+            for number in (1, 2):
+                pages.open("Compare")
+                pages.open("Predict")
+                pages.fill("age (years) *", str(number))
+                pages.press("Predict")
+                shows(pages, price(age=number))
+            pages.page.context.close()
+    first.end()
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [
