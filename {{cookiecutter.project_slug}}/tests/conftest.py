@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import importlib
 import pkgutil
 import re
+import signal
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,9 @@ from .trainings import Trained, awkward_config, train
 for path in (Path(__file__).parents[1] / "config").rglob("*.yaml"):
     for name in re.findall(r"oc\.env:(\w+)", path.read_text(encoding="utf-8")):
         os.environ.pop(name, None)
+
+# What a shell starts in the background ignores SIGINT, and so would every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

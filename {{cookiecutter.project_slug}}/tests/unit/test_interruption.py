@@ -79,11 +79,21 @@ def test_an_interrupted_verb_says_so(tmp_path, where):
     assert ended_verb(tmp_path, where) == (130, "interrupted\n")
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
-def test_one_that_is_dropped_in_a_callback_ends_the_verb(tmp_path, number):
-    dropped = ["class Deaf: pass", f"watch = weakref.finalize(Deaf(), os.kill, os.getpid(), signal.{number})"]
-    after = ["sys.stderr.write('dropped\\n')", "time.sleep(60)", "sys.exit('lost')"]
-    lines = ["import os, signal, sys, time, weakref", *dropped, *after]
+@pytest.mark.parametrize(
+    ("number", "of_sigint"),
+    [("SIGINT", "default_int_handler"), ("SIGTERM", "default_int_handler"), ("SIGTERM", "SIG_IGN")],
+)
+def test_one_that_is_dropped_in_a_callback_ends_the_verb(tmp_path, number, of_sigint):
+    """Also where SIGINT is ignored, as in all that a script starts in the background."""
+    lines = [
+        "import os, signal, sys, time, weakref",
+        f"signal.signal(signal.SIGINT, signal.{of_sigint})",
+        "class Deaf: pass",
+        f"watch = weakref.finalize(Deaf(), os.kill, os.getpid(), signal.{number})",
+        "sys.stderr.write('dropped\\n')",
+        "time.sleep(60)",
+        "sys.exit('lost')",
+    ]
     assert ended_verb(tmp_path, *lines) == (130, "dropped\ninterrupted\n")
 
 

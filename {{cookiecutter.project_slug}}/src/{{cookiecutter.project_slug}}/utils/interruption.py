@@ -19,7 +19,9 @@ def lose_none() -> None:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             before(dropped)
         elif not sys.is_finalizing():
-            timer = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+            # what a shell starts in the background ignores SIGINT: there it was SIGTERM
+            number = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
+            timer = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), number))
             timer.daemon = True
             timer.start()
 
