@@ -39,6 +39,7 @@ PATHS: dict[str, list[str]] = {
         "deployment/dashboards/comparison.py",
         "deployment/dashboards/facts.py",
         "deployment/dashboards/form.py",
+        "deployment/dashboards/results.py",
         "deployment/dashboards/served.py",
         "deployment/dashboards/session.py",
         "deployment/dashboards/sweep.py",

@@ -9,7 +9,8 @@ from nicegui.elements.mixins.validation_element import ValidationElement
 from . import words
 from .form import Field
 from .nicegui_parts import banner, card, note
-from .session import Prediction, Session
+from .results import Prediction
+from .session import Session
 from .sweep import Curve, sweepable
 
 ACCENT, PALE, GREY = "#4f46e5", "#c7c9f1", "#64748b"

@@ -11,7 +11,8 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 
 from . import comparison, facts, words
 from .nicegui_parts import banner, card, grid, note, pairs
-from .session import Compared, OnRows, Session, TableComparison
+from .results import Compared, TableComparison
+from .session import OnRows, Session
 
 MEGABYTE = 1_000_000
 TICK = 0.2

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,8 +11,8 @@ from {{ cookiecutter.project_slug }}.schemas.dashboard import DashboardSettings
 from {{ cookiecutter.project_slug }}.utils.files import replacing
 
 from . import comparison, form, sweep, tables, words
-from .answers import Answer
 from .client import Api, ApiError, RefusedError
+from .results import Compared, Prediction, RowComparison, TableComparison
 from .served import Served, title
 
 Identity = Mapping[str, str | None]
@@ -42,50 +41,6 @@ class Services:
     def close(self) -> None:
         """Remove what users have uploaded: nobody is there any more."""
         self.uploads.cleanup()
-
-
-@dataclass
-class Prediction:
-    """One row, what was answered, and what would be answered along one column."""
-
-    record: dict[str, Any]
-    served: Served
-    answer: Answer
-    curves: list[sweep.Curve] = field(default_factory=list)
-    plot_trouble: str | None = None
-    """Why there are no curves."""
-
-    @property
-    def title(self) -> str:
-        """Which model answered."""
-        return title(self.answer.model)
-
-
-@dataclass
-class RowComparison:
-    """One row through both services."""
-
-    titles: tuple[str, str]
-    lines: list[comparison.Line]
-
-
-@dataclass
-class Compared:
-    """What a second service serves, and what both answered to the last row."""
-
-    second: Served
-    prediction: Prediction | None
-    """The row's, where there was one."""
-    row: RowComparison | str
-    """Or why there is none."""
-
-
-@dataclass
-class TableComparison:
-    """One table through both services."""
-
-    titles: tuple[str, str]
-    tables: comparison.Tables
 
 
 class Session:

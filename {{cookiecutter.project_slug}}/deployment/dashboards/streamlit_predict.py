@@ -7,7 +7,8 @@ import streamlit as st
 
 from . import words
 from .form import Field
-from .session import Prediction, Session
+from .results import Prediction
+from .session import Session
 from .streamlit_text import literal
 from .sweep import Curve, sweepable
 

@@ -116,8 +116,10 @@ def draw_comparison(session: Session) -> None:
         st.subheader("The same row", anchor=False)
         if compared.prediction is not session.prediction:
             st.caption(ASKING)
+        elif compared.prediction is None:
+            st.caption(words.NO_ROW)
         elif isinstance(compared.row, str):
-            st.caption(literal(compared.row))
+            st.error(literal(compared.row))
         else:
             _lines(compared.row.lines, [literal(title) for title in compared.row.titles])
     with st.container(border=True):

@@ -12,7 +12,15 @@ import pytest
 
 from deployment.api.app import create_app
 from tests.dashboard_world import RECORD, enter, price, shows
-from tests.dashboards import Thread, browser, dashboard, page_object, write_biting_servable, write_turned_servable
+from tests.dashboards import (
+    Thread,
+    browser,
+    dashboard,
+    page_object,
+    service,
+    write_biting_servable,
+    write_turned_servable,
+)
 from tests.project import ROOT, environment_of, make_project
 from tests.servables import CITY, serving
 
@@ -56,9 +64,8 @@ def test_another_experiment_at_the_same_address(chromium: Any, tmp_path: Path) -
 
 
 def test_a_second_service_that_hangs_holds_nothing_up(chromium: Any, tmp_path: Path) -> None:
-    project = make_project(tmp_path / "project")
-    first = Thread(create_app(serving(write_biting_servable(tmp_path / "a"))))
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and says nothing
+    project, folder = make_project(tmp_path / "project"), write_biting_servable(tmp_path / "a")
+    with service(folder) as first, socket.create_server(("127.0.0.1", 0)) as silent:  # the second one says nothing
         hanging = f"dashboard.staging_api=http://127.0.0.1:{silent.getsockname()[1]}"
         with dashboard(project, f"dashboard.api={first.url}", hanging, "dashboard.timeout_seconds=600") as address:
             pages = page_object()(chromium, address)
@@ -69,7 +76,6 @@ def test_a_second_service_that_hangs_holds_nothing_up(chromium: Any, tmp_path: P
                 pages.press("Predict")
                 shows(pages, price(age=number))
             pages.page.context.close()
-    first.end()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,23 @@ def test_two_services(running: Thread, other: Thread) -> None:
     assert table.rows["price_difference"].to_pylist() == pytest.approx([3.0, 3.0])
 
 
+def test_what_a_page_shows_at_once(running: Thread, other: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = session(running, staging_api=other.url)
+    assert (one.compared().prediction, one.compared().row) == (None, words.NO_ROW)
+    one.predict(ENTERED)
+    assert one.services.staging is not None
+
+    def fails(*_: object) -> None:
+        raise UserError("it has no place for it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.services.staging, "predict", fails)
+        failed = one.compared()
+    assert (failed.second.identity, failed.prediction) == (one.second().identity, one.prediction)
+    assert failed.row == "it has no place for it"
+    assert one.compared().row == one.compare_row()
+
+
 def test_what_is_known_is_not_asked_at_every_look(
     running: Thread, other: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
