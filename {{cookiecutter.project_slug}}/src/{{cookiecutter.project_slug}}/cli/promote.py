@@ -33,6 +33,7 @@ def promote(cfg: "DictConfig") -> "Report | None":
     from ..promotion.report import Report, judge
     from ..schemas.config import validate
     from ..schemas.promotion import PromoteConfig
+    from ..schemas.resolved import CONFIG_FILE
     from ..utils.instantiate import build
     from .moving import load_incumbent, mover
 
@@ -53,12 +54,15 @@ def promote(cfg: "DictConfig") -> "Report | None":
             candidate = Engine(registry.download(version))
         except UserError as error:
             raise UserError(f"{name} cannot be judged ({error}): train it anew") from None
+        status = registry.run_status(version)
+        kept_run = status not in ("absent", "deleted")
         case = Case(
             version=version,
-            run_status=registry.run_status(version),
+            run_status=status,
             candidate=candidate,
             incumbent=load_incumbent(registry, held),
             new_major=config.promotion.new_major,
+            config=registry.attached(version, CONFIG_FILE) if kept_run else None,
         )
         report = Report(
             name=version.name,
@@ -72,7 +76,7 @@ def promote(cfg: "DictConfig") -> "Report | None":
         print(report.table(), flush=True)
         kept = f"promotion/{version.version}"
         verdict = "refused" if report.refusals else "passed"
-        if case.run_status in ("absent", "deleted"):
+        if not kept_run:
             logger.warning("the report is not kept: the run that trained {} is {}", name, case.run_status)
             registry.tag(version, {f"promotion.{config.to}": verdict})
         else:
