@@ -28,6 +28,8 @@ def is_pickle(name: str, content: bytes) -> bool:
         return True
     if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):  # protocols 2 and later
         return True
+    if content.startswith(b"\x93NUMPY"):  # an array of objects is a pickle behind a head of one line
+        return b"O'" in content[:HEAD].split(b"\n", 1)[0]
     if content.startswith(b"PK\x03\x04"):
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:

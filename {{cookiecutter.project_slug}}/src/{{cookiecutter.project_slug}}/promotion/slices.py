@@ -45,7 +45,8 @@ def _mask(chosen: SliceConfig, column: Column, cells: np.ndarray, where: str) ->
         within: np.ndarray = (cells >= least) & ((cells < end) | (chosen.below is None))
         return within
     if texts:
-        return np.isin(cells.astype(str), [_text(value) for value in chosen.values])
+        levels = {_text(value) for value in chosen.values}
+        return np.array([_text(cell) in levels for cell in cells.tolist()], bool)
     wrong = [value for value in chosen.values if isinstance(value, str)]
     if wrong:
         raise UserError(f"{where}: {column.name!r} is {column.kind}, which {wrong[0]!r} is not")
