@@ -73,7 +73,7 @@ class Agent:
         given: variables that the agent's administrator sets for all steps (`WOODPECKER_ENVIRONMENT`).
         volumes: folders of this machine, by the path that the agent mounts them under; where a variable of a step is
             such a path, it is the folder here.
-        environment: a folder that every clone has as its `.venv`, so that `make setup` makes it once.
+        environment: an empty folder that every clone has as its `.venv`, so that `make setup` fills it once.
     """
 
     folder: Path
@@ -135,6 +135,8 @@ class Agent:
                 "CI_STEP_NUMBER": str(number),
                 "CI_STEP_URL": f"{SERVER}/repos/7/pipeline/{event.number}/{number}",
             }
+            if self.environment:
+                own["UV_PROJECT_ENVIRONMENT"] = str(self.environment)
             environment = dict(given) | event.variables(workflow.name) | own | dict(step.environment)
             environment = {name: str(self.volumes.get(value, value)) for name, value in environment.items()}
             code, output = self._shell(step, clone, environment, watch)
@@ -193,7 +195,6 @@ class Agent:
             raise PipelineError(f"{event.ref} is {there} by now, not {event.commit}")
         if self.environment:
             (clone / ".venv").symlink_to(self.environment)
-            (clone / ".git/info/exclude").write_text(".venv\n")  # .gitignore says /.venv/, which a link is not
         return clone
 
     def _git(self, folder: Path, *arguments: str) -> str:
