@@ -13,7 +13,7 @@ from ..evaluation.metrics import MAIN, evaluate
 from ..integrations.mlflow_registry import MlflowRegistry
 from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
-from ..ports import AliasMovedError, UnsupportedModelError, Version
+from ..ports import AliasMovedError, Mover, UnsupportedModelError, Version
 from ..schemas.config import TrainConfig
 from ..training.fit import Fitted
 from ..training.servable import Export
@@ -116,7 +116,7 @@ def publish(
     }
     try:
         version = registry.register(run, servable.folder, tags)
-        registry.set_alias(version, "dev", by=f"run {run.run_id}")
+        registry.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     except AliasMovedError as moved:  # another training has finished: its version is the newest
         logger.warning("{}", moved)
         return version

@@ -32,6 +32,9 @@ class PromotionConfig(Group):
     ci: str | int | bool | None
     by_hand: bool
     new_major: bool
+    pipeline: str | None
+    commit: str | None
+    lease_seconds: float = Field(gt=0)
     staging: StageConfig
     prod: StageConfig
 
