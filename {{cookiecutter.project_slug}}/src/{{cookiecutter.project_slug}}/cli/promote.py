@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def promote(cfg: "DictConfig") -> "Report | None":
     """Judge a version, keep the report with its run, and move `staging` or `prod` to it if every gate passes.
 
+    Version and alias are named, or read from a release tag of this repository, which is checked first.
+
     Returns:
         What the gates found; None where the version holds the alias already.
 
@@ -35,19 +37,21 @@ def promote(cfg: "DictConfig") -> "Report | None":
     from ..schemas.promotion import PromoteConfig
     from ..utils.instantiate import build
     from .moving import load_incumbent, mover
+    from .tagging import asked
 
     config = validate(PromoteConfig, cfg)
-    gates = (config.promotion.staging if config.to == "staging" else config.promotion.prod).gates
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
         by = mover(config.promotion, registry)
-        lifecycle = Lifecycle(registry, config.mlflow.model, by)
-        version = lifecycle.version(str(config.version))
+        wish = asked(config, registry)
+        version, to = wish.version, wish.to
+        lifecycle = Lifecycle(registry, version.name, by)
         name = f"{version.name} version {version.version}"
-        lifecycle.check(version, config.to)
-        if config.to in version.aliases:
-            logger.info("{} holds {} already", name, config.to)
+        if wish.held:
+            registry.tag(version, wish.facts)  # one that was killed may have left them out
+            logger.info("{} holds {} already", name, to)
             return None
+        gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
         held = lifecycle.incumbent(version)
         try:
             candidate = Engine(registry.download(version))
@@ -58,12 +62,12 @@ def promote(cfg: "DictConfig") -> "Report | None":
             run_status=registry.run_status(version),
             candidate=candidate,
             incumbent=load_incumbent(registry, held),
-            new_major=config.promotion.new_major,
+            new_major=wish.new_major,
         )
         report = Report(
             name=version.name,
             version=version.version,
-            to=config.to,
+            to=to,
             incumbent=held.version if held else None,
             by=by,
             at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -74,19 +78,20 @@ def promote(cfg: "DictConfig") -> "Report | None":
         verdict = "refused" if report.refusals else "passed"
         if case.run_status in ("absent", "deleted"):
             logger.warning("the report is not kept: the run that trained {} is {}", name, case.run_status)
-            registry.tag(version, {f"promotion.{config.to}": verdict})
+            registry.tag(version, {f"promotion.{to}": verdict})
         else:
             for path in report.write(Path(folder)):
                 registry.attach(version, path, kept)
-            registry.tag(version, {f"promotion.{config.to}": f"{verdict}: {kept}/{config.to}.md"})
+            registry.tag(version, {f"promotion.{to}": f"{verdict}: {kept}/{to}.md"})
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
-            raise UserError(f"{name} does not become {config.to}: {why}")
+            raise UserError(f"{name} does not become {to}: {why}")
         now = lifecycle.incumbent(version)
         if (now.version if now else None) != report.incumbent:
             raise UserError("prod moved while the gates ran: nothing was moved; ask again")
-        lifecycle.promote(version, config.to)
-    logger.info("{} holds {}; the report is in run {} under {}", name, config.to, version.run_id, kept)
+        lifecycle.promote(version, to)
+        registry.tag(version, wish.facts)
+    logger.info("{} holds {}; the report is in run {} under {}", name, to, version.run_id, kept)
     return report
 
 
