@@ -6,6 +6,7 @@ import pytest
 
 from {{ cookiecutter.project_slug }}.cli.tagging import asked
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
 from {{ cookiecutter.project_slug }}.promotion.release import Release, annotated, parse
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
@@ -53,7 +54,8 @@ def world(trained, tmp_path) -> World:
 
 
 def ask(world, name: str, *overrides: str):
-    return asked(validate(PromoteConfig, composed("promote", f"tag={name}", *overrides)), world)
+    config = validate(PromoteConfig, composed("promote", f"tag={name}", *overrides))
+    return asked(config, world, lambda model: Lifecycle(world, model, "test"))
 
 
 def refusal(world, name: str, *overrides: str) -> str:

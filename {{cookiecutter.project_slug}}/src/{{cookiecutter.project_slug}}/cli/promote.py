@@ -43,9 +43,8 @@ def promote(cfg: "DictConfig") -> "Report | None":
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
         by = mover(config.promotion, registry)
-        wish = asked(config, registry)
-        version, to = wish.version, wish.to
-        lifecycle = Lifecycle(registry, version.name, by)
+        wish = asked(config, registry, lambda name: Lifecycle(registry, name, by))
+        version, to, lifecycle = wish.version, wish.to, wish.lifecycle
         name = f"{version.name} version {version.version}"
         if wish.held:
             registry.tag(version, wish.facts)  # one that was killed may have left them out

@@ -1,5 +1,6 @@
 """What `promote` is asked for: by a version's number, or by a release tag and everything that it must keep."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -27,7 +28,9 @@ class Asked:
     to: Literal["staging", "prod"]
     new_major: bool
     """Whether the contract may differ from the incumbent's."""
-    release: Release | None
+    lifecycle: Lifecycle
+    """Of the version's model."""
+    release: Release | None = None
     """What the tag releases; None where none asks."""
 
     @property
@@ -42,8 +45,13 @@ class Asked:
         return {self.release.fact: self.release.name} if self.release else {}
 
 
-def asked(config: PromoteConfig, registry: Registry) -> Asked:
+def asked(config: PromoteConfig, registry: Registry, lifecycle_of: Callable[[str], Lifecycle]) -> Asked:
     """Read the configuration of `promote`, and with it the tag that it names.
+
+    Args:
+        config: names a version and an alias, or a tag.
+        registry: where the version is registered; opened with a folder to download to.
+        lifecycle_of: the lifecycle of a registered model by its name.
 
     Raises:
         UserError: there is no such version, or it may not make this move, or the tag may not release it.
@@ -51,8 +59,9 @@ def asked(config: PromoteConfig, registry: Registry) -> Asked:
     if config.tag is None:
         assert config.to is not None  # the schema says so
         version = registry.find(f"models:/{config.mlflow.model}/{config.version}")
-        Lifecycle(registry, version.name, "").check(version, config.to)
-        return Asked(version, config.to, config.promotion.new_major, None)
+        wish = Asked(version, config.to, config.promotion.new_major, lifecycle_of(version.name))
+        wish.lifecycle.check(version, wish.to)
+        return wish
     release = parse(config.tag)
     check_here()
     tag, head = find_tag(config.tag), commit_of("HEAD")
@@ -66,15 +75,15 @@ def asked(config: PromoteConfig, registry: Registry) -> Asked:
         raise UserError(f"{config.tag} names the model {name}, and mlflow.model is {config.mlflow.model}: leave it out")
     check_notes(release, file_at(tag.commit, "VERSION"), file_at(tag.commit, "CHANGELOG.md"))
     version = _find(config.tag, registry, name, number)
-    found = Asked(version, release.to, config.promotion.new_major, release)
-    return replace(found, new_major=check(found, registry, tag.commit))
+    wish = Asked(version, release.to, config.promotion.new_major, lifecycle_of(name), release)
+    return replace(wish, new_major=check(wish, registry, tag.commit))
 
 
-def check(found: Asked, registry: Registry, commit: str) -> bool:
+def check(wish: Asked, registry: Registry, commit: str) -> bool:
     """Whether a commit may release a version, the numbers in VERSION and CHANGELOG.md apart.
 
     Args:
-        found: what is released, where to; `new_major` counts where the incumbent got `prod` without a number.
+        wish: what is released, where to; `new_major` counts where the incumbent got `prod` without a number.
         registry: where it is registered; opened with a folder to download to.
         commit: the commit that the tag stands on.
 
@@ -84,15 +93,14 @@ def check(found: Asked, registry: Registry, commit: str) -> bool:
     Raises:
         UserError: it may not be released, and why.
     """
-    release, version = found.release, found.version
+    release, version = wish.release, wish.version
     assert release is not None
-    lifecycle = Lifecycle(registry, version.name, "")
-    if not found.held:
-        lifecycle.check(version, found.to)
+    if not wish.held:
+        wish.lifecycle.check(version, wish.to)
     trained = check_run(version, registry.run_status(version), _contract(registry, version).provenance)
     check_code(release, version, change(trained, commit, SAME))
     check_unused(release, version, registry.versions(version.name))
-    return is_new_major(release, lifecycle.incumbent(version), found.new_major)
+    return is_new_major(release, wish.lifecycle.incumbent(version), wish.new_major)
 
 
 def _find(tag: str, registry: Registry, name: str, number: str) -> Version:
