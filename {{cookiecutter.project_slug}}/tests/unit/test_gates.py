@@ -34,15 +34,17 @@ def test_a_good_candidate_passes(tmp_path):
     assert provenance.passed
 
 
+NEW_MAJOR = "when clients are told, tag a new major release (without tags: promotion.new_major=true)"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"contract": {"split": {}}}, "the contract does not cover split: train with this project's code"),
         ({"name": "flat"}, "the contract is that of 'flat', not of 'house'"),
         ({"missing": {"income": False}}, "not compatible with version 1: column 'income' may no longer be missing; "
-         "set its `missing: true` in config/data/, or promotion.new_major=true when clients are told"),
-        ({"key": False}, "not compatible with version 1: column 'id' is gone; set promotion.new_major=true when clients "
-         "are told"),
+         f"set its `missing: true` in config/data/, or {NEW_MAJOR}"),
+        ({"key": False}, f"not compatible with version 1: column 'id' is gone; {NEW_MAJOR}"),
     ],
 )  # fmt: skip
 def test_contract(tmp_path, changes, message):

@@ -6,6 +6,7 @@ from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Literal
 
     from omegaconf import DictConfig
 
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
     from ..promotion.case import Case
     from ..promotion.report import Report
     from ..schemas.promotion import PromoteConfig
+    from .tagging import Asked
 
 
 def promote(cfg: "DictConfig") -> "Report | None":
     """Judge a version, keep the report with its run, and move `staging` or `prod` to it if every gate passes.
+
+    Version and alias are named, or read from a release tag of this repository, which is checked first.
 
     Returns:
         What the gates found; None where the version holds the alias already.
@@ -34,39 +38,41 @@ def promote(cfg: "DictConfig") -> "Report | None":
     from ..schemas.config import validate
     from ..schemas.promotion import PromoteConfig
     from .moving import open_lifecycle
+    from .tagging import asked
 
     config = validate(PromoteConfig, cfg)
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
-        lifecycle = open_lifecycle(config.promotion, registry, config.mlflow.model)
-        version = lifecycle.version(str(config.version))
+        wish = asked(config, registry, lambda name: open_lifecycle(config.promotion, registry, name))
+        version, to, lifecycle = wish.version, wish.to, wish.lifecycle
         name = f"{version.name} version {version.version}"
-        lifecycle.check(version, config.to)
-        if config.to in version.aliases:
-            lifecycle.finish(version, config.to)
-            logger.info("{} holds {} already", name, config.to)
+        if wish.held:
+            lifecycle.finish(version, to)
+            registry.tag(version, wish.facts)  # one that was killed may have left them out
+            logger.info("{} holds {} already", name, to)
             return None
-        held = lifecycle.held(config.to)
-        case = _case(config, registry, version, lifecycle.incumbent(version))
-        report = _judge(config, case, lifecycle.mover.by)
+        held = lifecycle.held(to)
+        case = _case(registry, wish, lifecycle.incumbent(version))
+        report = _judge(config, case, to, lifecycle.mover.by)
         print(report.table(), flush=True)
         kept = _keep(report, case, registry, Path(folder))
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
-            raise UserError(f"{name} does not become {config.to}: {why}")
-        lifecycle.promote(version, config.to, held, report=kept)
+            raise UserError(f"{name} does not become {to}: {why}")
+        lifecycle.promote(version, to, held, report=kept, release=wish.release.name if wish.release else None)
     where = f"in run {version.run_id} at {kept}" if kept else "not kept"
-    logger.info("{} holds {}; the report is {}", name, config.to, where)
+    logger.info("{} holds {}; the report is {}", name, to, where)
     return report
 
 
-def _case(config: "PromoteConfig", registry: "Registry", version: "Version", held: "Version | None") -> "Case":
+def _case(registry: "Registry", wish: "Asked", held: "Version | None") -> "Case":
     """The version with its servable, beside the incumbent."""
     from ..inference.engine import Engine
     from ..ports import UserError
     from ..promotion.case import Case
     from .moving import load_incumbent
 
+    version = wish.version
     try:
         candidate = Engine(registry.download(version))
     except UserError as error:
@@ -76,22 +82,22 @@ def _case(config: "PromoteConfig", registry: "Registry", version: "Version", hel
         run_status=registry.run_status(version),
         candidate=candidate,
         incumbent=load_incumbent(registry, held),
-        new_major=config.promotion.new_major,
+        new_major=wish.new_major,
     )
 
 
-def _judge(config: "PromoteConfig", case: "Case", by: str) -> "Report":
+def _judge(config: "PromoteConfig", case: "Case", to: "Literal['staging', 'prod']", by: str) -> "Report":
     """What every gate of the alias says."""
     import datetime
 
     from ..promotion.report import Report, judge
     from ..utils.instantiate import build
 
-    gates = (config.promotion.staging if config.to == "staging" else config.promotion.prod).gates
+    gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
     return Report(
         name=case.version.name,
         version=case.version.version,
-        to=config.to,
+        to=to,
         incumbent=case.incumbent.version.version if case.incumbent else None,
         by=by,
         at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

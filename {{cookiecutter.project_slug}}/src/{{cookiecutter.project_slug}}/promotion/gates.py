@@ -32,12 +32,12 @@ class ContractGate:
         number = case.incumbent.version.version
         if case.new_major:
             return Verdict(True, f"{complete}; a new major release, so clients of version {number} must change")
-        hint = "set promotion.new_major=true when clients are told"
+        hint = "when clients are told, tag a new major release (without tags: promotion.new_major=true)"
         if case.incumbent.engine is None:
             return Verdict(False, f"version {number} cannot be compared with ({case.incumbent.problem}): {hint}")
         broken = incompatibility(contract, case.incumbent.engine.contract)
         if broken and broken.endswith("may no longer be missing"):
-            hint = "set its `missing: true` in config/data/, or promotion.new_major=true when clients are told"
+            hint = f"set its `missing: true` in config/data/, or {hint}"
         if broken:
             return Verdict(False, f"not compatible with version {number}: {broken}; {hint}")
         return Verdict(True, f"{complete}; compatible with version {number}")
