@@ -76,9 +76,7 @@ def running(folder: Path) -> Iterator[RegistryServer]:
     )
     server = RegistryServer(f"http://127.0.0.1:{port}", folder / "server.log")
     with server.log.open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + PATIENCE
         while not answers(f"{server.url}/health"):

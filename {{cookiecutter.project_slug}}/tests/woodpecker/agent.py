@@ -175,7 +175,7 @@ class Agent:
                 if beside:
                     beside.join()
         text = output.read_text(encoding="utf-8", errors="replace")
-        for secret in filter(None, self.secrets.values()):
+        for secret in (value for value in self.secrets.values() if len(value) > 3):
             text = text.replace(secret, MASK)
         shutil.rmtree(home)
         return process.returncode, text
