@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..schemas.promotion import PromoteConfig
     from .tagging import Asked
 
+GONE = ("absent", "deleted")
+"""States of a run that keeps nothing."""
+
 
 def promote(cfg: "DictConfig") -> "Report | None":
     """Judge a version, keep the report with its run, and move `staging` or `prod` to it if every gate passes.
@@ -70,6 +73,7 @@ def _case(registry: "Registry", wish: "Asked", held: "Version | None") -> "Case"
     from ..inference.engine import Engine
     from ..ports import UserError
     from ..promotion.case import Case
+    from ..schemas.resolved import CONFIG_FILE
     from .moving import load_incumbent
 
     version = wish.version
@@ -77,12 +81,14 @@ def _case(registry: "Registry", wish: "Asked", held: "Version | None") -> "Case"
         candidate = Engine(registry.download(version))
     except UserError as error:
         raise UserError(f"{version.name} version {version.version} cannot be judged ({error}): train it anew") from None
+    status = registry.run_status(version)
     return Case(
         version=version,
-        run_status=registry.run_status(version),
+        run_status=status,
         candidate=candidate,
         incumbent=load_incumbent(registry, held),
         new_major=wish.new_major,
+        config=None if status in GONE else registry.attached(version, CONFIG_FILE),
     )
 
 
@@ -114,7 +120,7 @@ def _keep(report: "Report", case: "Case", registry: "Registry", folder: "Path") 
     from loguru import logger
 
     version, verdict = case.version, "refused" if report.refusals else "passed"
-    if case.run_status in ("absent", "deleted"):
+    if case.run_status in GONE:
         gone = f"the run that trained {version.name} version {version.version} is {case.run_status}"
         logger.warning("the report is not kept: {}", gone)
         registry.tag(version, {f"promotion.{report.to}": verdict})

@@ -15,6 +15,7 @@ from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
 from ..ports import AliasMovedError, Mover, UnsupportedModelError, Version
 from ..schemas.config import TrainConfig
+from ..schemas.resolved import CONFIG_FILE
 from ..training.fit import Fitted
 from ..training.servable import Export
 from ..utils import provenance
@@ -42,7 +43,7 @@ def log_setup(run: MlflowTracker, cfg: DictConfig, code: Code, table: Table) -> 
     run.tags({**cfg.mlflow.tags} | facts | provenance.system())
     resolved = OmegaConf.create(container)
     resolved.mlflow.tracking_uri = shown(cfg.mlflow.tracking_uri)
-    run.text(OmegaConf.to_yaml(resolved), "config.yaml")
+    run.text(OmegaConf.to_yaml(resolved), CONFIG_FILE)
 
 
 def log_evaluation(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..ports import HAND, AliasMovedError, Entry, Move, Mover, State, Tracker, UserError, Version
-from ..schemas.contract import CONTRACT_FILE, Contract
+from ..schemas.contract import CONTRACT_FILE, CONTRACT_TAG, Contract
 from ..utils.files import replacing, sha256
 from . import mlflow_moves
 from .mlflow_history import HISTORY_TAG, extended
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 TARGET_TAG, KIND_TAG = "target", "kind"
-CONTRACT_TAG = "contract.sha256"
-"""sha256 of the contract, which holds the digests of all other files: who may change those may not change a tag."""
 
 
 class MlflowRegistry:
