@@ -12,7 +12,7 @@ from ..ports import UserError
 
 TAG = re.compile(r"v(?P<number>(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*))(-rc\.(?P<candidate>[1-9][0-9]*))?")
 LINE = re.compile(r"^Model:[ \t]*(?P<reference>.*?)[ \t]*$", re.MULTILINE)
-REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(/(?P<version>[1-9][0-9]*)|@(?P<alias>[^/@]+))")
+REFERENCE = re.compile(r"models:/(?P<name>[^/:@%'\"]+)(/(?P<version>[1-9][0-9]*)|@(?P<alias>[^/@]+))")
 STAGED, RELEASED = "release.staging", "release.prod"
 """Tags of a version: as what it last got `staging`, `1.2.0-rc.1`, and `prod`, `1.2.0`."""
 ANEW = "delete the tag, and make it with `make release`"
