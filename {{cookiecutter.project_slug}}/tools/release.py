@@ -105,5 +105,5 @@ if __name__ == "__main__":
     except (UserError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was changed\n")
+        sys.stderr.write("interrupted\n")
         sys.exit(130)
