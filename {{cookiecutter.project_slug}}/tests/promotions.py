@@ -5,6 +5,7 @@ import mlflow
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
+from {{ cookiecutter.project_slug }}.ports import Mover
 from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig
 
 from tests.candidates import PROVENANCE, write_candidate
@@ -20,7 +21,7 @@ def register(folder, *, ends_well: bool = True):
     opened = MlflowRegistry(store())
     with mlflow_tracking.run(config, "hand-made") as run:
         version = opened.register(run, folder, tags)
-        opened.set_alias(version, "dev", f"run {run.run_id}")
+        opened.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     if not ends_well:
         mlflow.MlflowClient(store()).set_terminated(version.run_id, "FAILED")
     return version

@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 
 from {{ cookiecutter.project_slug }}.cli.tagging import Asked, check
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
-from {{ cookiecutter.project_slug }}.ports import Registry, UserError, Version
+from {{ cookiecutter.project_slug }}.ports import Mover, Registry, UserError, Version
 from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
 from {{ cookiecutter.project_slug }}.promotion.release import RELEASED
+from {{ cookiecutter.project_slug }}.promotion.turns import Turns
 from {{ cookiecutter.project_slug }}.schemas.compatibility import incompatibility
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from {{ cookiecutter.project_slug }}.utils.repository import check_here, git
@@ -40,7 +41,7 @@ def release(arguments: list[str]) -> Plan:
         version = _version(registry, config.mlflow.model, options.step, options.version)
         versions = registry.versions(version.name)
         plan = candidate(version, versions, options.bump) if options.step == "candidate" else final(version, versions)
-        lifecycle = Lifecycle(registry, version.name, "release")
+        lifecycle = Lifecycle(registry, version.name, Mover("release"), Turns(registry, version.name, lease=0))
         wish = Asked(version, plan.release.to, config.promotion.new_major, lifecycle, plan.release)
         if not check(wish, registry, "HEAD"):
             _check_compatible(registry, version, lifecycle.incumbent(version))

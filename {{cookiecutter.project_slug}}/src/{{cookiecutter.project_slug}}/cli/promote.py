@@ -5,9 +5,16 @@ from typing import TYPE_CHECKING
 from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from omegaconf import DictConfig
 
+    from ..ports import Registry
+    from ..promotion.case import Case
     from ..promotion.report import Report
+    from ..schemas.groups import Component
+    from .tagging import Asked
 
 
 def promote(cfg: "DictConfig") -> "Report | None":
@@ -19,79 +26,104 @@ def promote(cfg: "DictConfig") -> "Report | None":
         What the gates found; None where the version holds the alias already.
 
     Raises:
-        UserError: the move is not allowed here or not legal, or a gate refuses.
+        UserError: the move is not allowed here or not legal, a gate refuses, or an alias moved meanwhile.
     """
-    import datetime
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from loguru import logger
 
-    from ..inference.engine import Engine
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..ports import UserError
-    from ..promotion.case import Case
-    from ..promotion.lifecycle import Lifecycle
-    from ..promotion.report import Report, judge
     from ..schemas.config import validate
     from ..schemas.promotion import PromoteConfig
-    from ..utils.instantiate import build
-    from .moving import load_incumbent, mover
+    from .moving import open_lifecycle
     from .tagging import asked
 
     config = validate(PromoteConfig, cfg)
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
-        by = mover(config.promotion, registry)
-        wish = asked(config, registry, lambda name: Lifecycle(registry, name, by))
+        wish = asked(config, registry, lambda model: open_lifecycle(config.promotion, registry, model))
         version, to, lifecycle = wish.version, wish.to, wish.lifecycle
         name = f"{version.name} version {version.version}"
         if wish.held:
-            registry.tag(version, wish.facts)  # one that was killed may have left them out
+            lifecycle.finish(version, to)
+            registry.tag(version, wish.facts)  # whoever gave it the alias by its number left them out
             logger.info("{} holds {} already", name, to)
             return None
+        held = lifecycle.held(to)
+        case = _case(wish, registry)
         gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
-        held = lifecycle.incumbent(version)
-        try:
-            candidate = Engine(registry.download(version))
-        except UserError as error:
-            raise UserError(f"{name} cannot be judged ({error}): train it anew") from None
-        case = Case(
-            version=version,
-            run_status=registry.run_status(version),
-            candidate=candidate,
-            incumbent=load_incumbent(registry, held),
-            new_major=wish.new_major,
-        )
-        report = Report(
-            name=version.name,
-            version=version.version,
-            to=to,
-            incumbent=held.version if held else None,
-            by=by,
-            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            verdicts=judge({gate: build(node) if node else None for gate, node in gates.items()}, case),
-        )
+        report = _judge(gates, case, to, lifecycle.mover.by)
         print(report.table(), flush=True)
-        kept = f"promotion/{version.version}"
-        verdict = "refused" if report.refusals else "passed"
-        if case.run_status in ("absent", "deleted"):
-            logger.warning("the report is not kept: the run that trained {} is {}", name, case.run_status)
-            registry.tag(version, {f"promotion.{to}": verdict})
-        else:
-            for path in report.write(Path(folder)):
-                registry.attach(version, path, kept)
-            registry.tag(version, {f"promotion.{to}": f"{verdict}: {kept}/{to}.md"})
+        kept = _keep(report, case, registry, Path(folder))
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
             raise UserError(f"{name} does not become {to}: {why}")
-        now = lifecycle.incumbent(version)
-        if (now.version if now else None) != report.incumbent:
-            raise UserError("prod moved while the gates ran: nothing was moved; ask again")
-        lifecycle.promote(version, to)
-        registry.tag(version, wish.facts)
-    logger.info("{} holds {}; the report is in run {} under {}", name, to, version.run_id, kept)
+        lifecycle.promote(version, to, held, report=kept, release=wish.release.name if wish.release else None)
+    where = f"in run {version.run_id} at {kept}" if kept else "not kept"
+    logger.info("{} holds {}; the report is {}", name, to, where)
     return report
+
+
+def _case(wish: "Asked", registry: "Registry") -> "Case":
+    """The version with its servable, beside the incumbent."""
+    from ..inference.engine import Engine
+    from ..ports import UserError
+    from ..promotion.case import Case
+    from .moving import load_incumbent
+
+    version = wish.version
+    try:
+        candidate = Engine(registry.download(version))
+    except UserError as error:
+        raise UserError(f"{version.name} version {version.version} cannot be judged ({error}): train it anew") from None
+    return Case(
+        version=version,
+        run_status=registry.run_status(version),
+        candidate=candidate,
+        incumbent=load_incumbent(registry, wish.lifecycle.incumbent(version)),
+        new_major=wish.new_major,
+    )
+
+
+def _judge(gates: "Mapping[str, Component | None]", case: "Case", to: str, by: str) -> "Report":
+    """What every gate of the alias says."""
+    import datetime
+
+    from ..promotion.report import Report, judge
+    from ..utils.instantiate import build
+
+    return Report(
+        name=case.version.name,
+        version=case.version.version,
+        to=to,
+        incumbent=case.incumbent.version.version if case.incumbent else None,
+        by=by,
+        at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        verdicts=judge({gate: build(node) if node else None for gate, node in gates.items()}, case),
+    )
+
+
+def _keep(report: "Report", case: "Case", registry: "Registry", folder: "Path") -> str | None:
+    """Keep the report with the version's run, and name it in a tag.
+
+    Returns:
+        Where in the run it is; None where the run is gone.
+    """
+    from loguru import logger
+
+    version, verdict = case.version, "refused" if report.refusals else "passed"
+    if case.run_status in ("absent", "deleted"):
+        gone = f"the run that trained {version.name} version {version.version} is {case.run_status}"
+        logger.warning("the report is not kept: {}", gone)
+        registry.tag(version, {f"promotion.{report.to}": verdict})
+        return None
+    kept = f"promotion/{version.version}"
+    for path in report.write(folder):
+        registry.attach(version, path, kept)
+    registry.tag(version, {f"promotion.{report.to}": f"{verdict}: {kept}/{report.to}.md"})
+    return f"{kept}/{report.to}.md"
 
 
 if __name__ == "__main__":

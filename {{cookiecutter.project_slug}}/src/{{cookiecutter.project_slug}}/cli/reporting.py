@@ -13,12 +13,13 @@ from ..evaluation.metrics import MAIN, evaluate
 from ..integrations.mlflow_registry import MlflowRegistry
 from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
-from ..ports import AliasMovedError, UnsupportedModelError, Version
+from ..ports import AliasMovedError, Mover, UnsupportedModelError, Version
 from ..schemas.config import TrainConfig
 from ..training.fit import Fitted
 from ..training.servable import Export
 from ..utils import provenance
 from ..utils.provenance import Code
+from .registering import version_tags
 
 SPLITS = {"train": "train", "validation": "val", "heldout": "test"}
 """Names of the splits in metrics."""
@@ -89,8 +90,6 @@ def publish(
 ) -> Version | None:
     """Export the servable, keep it with the run, and register it under `dev`, where that is wanted and allowed.
 
-    The version says how it did on the held-out rows, so that a list of versions needs no look at their runs.
-
     Raises:
         UnsupportedModelError: the model has no converter, and a version is wanted.
     """
@@ -105,18 +104,10 @@ def publish(
     run.servable(servable.folder)
     if not config.mlflow.register_model:
         return None
-    made_from = servable.contract.provenance
-    assert made_from is not None
-    tags = {
-        **config.mlflow.tags,
-        "experiment": config.mlflow.experiment,
-        "data.sha256": made_from.data,
-        "git.commit": made_from.commit or "unknown",
-        **{name: f"{value:.6g}" for name, value in metrics.items() if name.startswith("test/")},
-    }
+    tags = version_tags(servable.contract, config.mlflow.experiment, metrics, config.mlflow.tags)
     try:
         version = registry.register(run, servable.folder, tags)
-        registry.set_alias(version, "dev", by=f"run {run.run_id}")
+        registry.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     except AliasMovedError as moved:  # another training has finished: its version is the newest
         logger.warning("{}", moved)
         return version

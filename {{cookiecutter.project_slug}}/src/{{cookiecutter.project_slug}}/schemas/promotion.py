@@ -32,6 +32,9 @@ class PromotionConfig(Group):
     ci: str | int | bool | None
     by_hand: bool
     new_major: bool
+    pipeline: str | None
+    commit: str | None
+    lease_seconds: float = Field(gt=0)
     staging: StageConfig
     prod: StageConfig
 
@@ -65,6 +68,15 @@ class RollbackConfig(Group):
     """`config/rollback.yaml`."""
 
     version: int | None = Field(ge=1)
+    promotion: PromotionConfig
+    mlflow: MlflowConfig
+    logging: LoggingConfig
+
+
+class RegisterConfig(Group):
+    """`config/register.yaml`."""
+
+    run: str = Field(pattern=r"^[0-9a-f]{32}$")
     promotion: PromotionConfig
     mlflow: MlflowConfig
     logging: LoggingConfig
