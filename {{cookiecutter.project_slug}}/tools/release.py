@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from {{ cookiecutter.project_slug }}.cli.tagging import Asked, check
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
-from {{ cookiecutter.project_slug }}.ports import HAND, Registry, UserError, Version
+from {{ cookiecutter.project_slug }}.ports import Mover, Registry, UserError, Version
 from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
 from {{ cookiecutter.project_slug }}.promotion.release import RELEASED
 from {{ cookiecutter.project_slug }}.promotion.turns import Turns
@@ -41,8 +41,7 @@ def release(arguments: list[str]) -> Plan:
         version = _version(registry, config.mlflow.model, options.step, options.version)
         versions = registry.versions(version.name)
         plan = candidate(version, versions, options.bump) if options.step == "candidate" else final(version, versions)
-        turns = Turns(registry, version.name, config.promotion.lease_seconds)  # none is taken: nothing moves here
-        lifecycle = Lifecycle(registry, version.name, HAND, turns)
+        lifecycle = Lifecycle(registry, version.name, Mover("release"), Turns(registry, version.name, lease=0))
         wish = Asked(version, plan.release.to, config.promotion.new_major, lifecycle, plan.release)
         if not check(wish, registry, "HEAD"):
             _check_compatible(registry, version, lifecycle.incumbent(version))
@@ -107,5 +106,5 @@ if __name__ == "__main__":
     except (UserError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was changed\n")
+        sys.stderr.write("interrupted\n")
         sys.exit(130)

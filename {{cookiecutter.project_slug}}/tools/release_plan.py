@@ -60,7 +60,8 @@ class Plan:
         lines = [f"version  models:/{self.version.name}/{self.version.version} ({held})"]
         for name, (before, after) in self.files.items():
             both = (data.decode("utf-8").splitlines() for data in (before, after))
-            lines += ["", *difflib.unified_diff(*both, f"a/{name}", f"b/{name}", lineterm="")]
+            diff = list(difflib.unified_diff(*both, f"a/{name}", f"b/{name}", lineterm=""))
+            lines += ["", *diff] if diff else []
         lines += ["", f"commit   {self.message if self.files else 'none: HEAD carries the number already'}"]
         lines += [f"tag      {self.release.tag}"]
         lines += [f"         {line}".rstrip() for line in self.annotation.splitlines()]

@@ -3,14 +3,16 @@
 import contextlib
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.utils.interruption import held_back
 from {{ cookiecutter.project_slug }}.utils.repository import find_tag, git
 
 from tools.release_plan import Plan
 
+POLL_SECONDS = 0.1
 
 def carry_out(plan: Plan) -> None:
     """Write the files, commit them, and tag the commit; the tree was clean before.
@@ -22,12 +24,14 @@ def carry_out(plan: Plan) -> None:
     if head is None or find_tag(plan.release.tag) is not None:
         raise UserError(f"there is a tag {plan.release.tag} already: delete it, or push it")
     try:
-        for name, (_, after) in plan.files.items():
-            Path(name).write_bytes(after)
-        if plan.files:
-            _run("commit", "--quiet", "--message", plan.message, "--only", "--", *plan.files)
-            _check_commit(plan, head)
-        _run("tag", "--annotate", "--cleanup=whitespace", "--message", plan.annotation, plan.release.tag)
+        with held_back() as check:  # also while a process starts
+            for name, (_, after) in plan.files.items():
+                Path(name).write_bytes(after)
+            if plan.files:
+                _run("commit", "--quiet", "--message", plan.message, "--only", "--", *plan.files, check=check)
+                _check_commit(plan, head)
+            annotation = ["--annotate", "--cleanup=whitespace", "--message", plan.annotation]
+            _run("tag", *annotation, plan.release.tag, check=check)
     except BaseException:
         with _undisturbed():
             _restore(plan, head)
@@ -36,31 +40,35 @@ def carry_out(plan: Plan) -> None:
 
 def _check_commit(plan: Plan, head: str) -> None:
     """Refuse a commit that a hook of the repository put more into."""
-    changed = set((git("diff", "--name-only", head, "HEAD") or "").split())
+    changed = set((git("diff", "--name-only", head, "HEAD") or "").split("\n"))
     if changed != {name for name, (before, after) in plan.files.items() if before != after}:
         raise UserError(f"the commit changed {', '.join(sorted(changed))}, so it was taken back: look at git's hooks")
 
 
 def _restore(plan: Plan, head: str) -> None:
-    """Take back what was made: nothing else changed, or the tree would not have been clean."""
+    """Take back the tag, the commit, and what they changed; anything else is somebody's work."""
     if find_tag(plan.release.tag) is not None:
         _run("tag", "--delete", plan.release.tag)
+    files = {*plan.files, *(git("diff", "--name-only", head, "HEAD") or "").split("\n")} - {""}
     if git("rev-parse", "HEAD") != head:
         _run("reset", "--quiet", "--soft", head)
-    if plan.files:
-        _run("restore", f"--source={head}", "--staged", "--worktree", "--", *plan.files)
+    if files:
+        _run("restore", f"--source={head}", "--staged", "--worktree", "--", *sorted(files))
 
 
-def _run(*arguments: str) -> None:
-    """A git command, whose hooks may print; an interruption lets it end by itself, so that it leaves no lock."""
+def _run(*arguments: str, check: Callable[[], None] = lambda: None) -> None:
+    """A git command, whose hooks may print; `check` interrupts it, and it ends by itself, so that it leaves no lock."""
     with subprocess.Popen(["git", *arguments], stdin=subprocess.DEVNULL) as child:
-        try:
-            code = child.wait()
-        except KeyboardInterrupt:
-            child.terminate()
-            raise
-    if code:
-        raise UserError(f"git {arguments[0]} failed with exit code {code}: nothing was changed")
+        while child.poll() is None:
+            try:
+                check()
+            except KeyboardInterrupt:
+                child.terminate()
+                raise
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(POLL_SECONDS)
+    if child.returncode:
+        raise UserError(f"git {arguments[0]} failed with exit code {child.returncode}: nothing was changed")
 
 
 @contextlib.contextmanager

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from {{ cookiecutter.project_slug }}.cli.moving import open_lifecycle
 from {{ cookiecutter.project_slug }}.cli.tagging import asked
 from {{ cookiecutter.project_slug }}.ports import UserError
-from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
 from {{ cookiecutter.project_slug }}.promotion.release import Release, annotated, parse
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
@@ -54,8 +54,8 @@ def world(trained, tmp_path) -> World:
 
 
 def ask(world, name: str, *overrides: str):
-    config = validate(PromoteConfig, composed("promote", f"tag={name}", *overrides))
-    return asked(config, world, lambda model: Lifecycle(world, model, "test"))
+    config = validate(PromoteConfig, composed("promote", f"tag={name}", "promotion.ci=test", *overrides))
+    return asked(config, world, lambda model: open_lifecycle(config.promotion, world, model))
 
 
 def refusal(world, name: str, *overrides: str) -> str:

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
-    from typing import Literal
 
     from omegaconf import DictConfig
 
-    from ..ports import Registry, Version
+    from ..ports import Registry
     from ..promotion.case import Case
     from ..promotion.report import Report
-    from ..schemas.promotion import PromoteConfig
+    from ..schemas.groups import Component
     from .tagging import Asked
 
 GONE = ("absent", "deleted")
@@ -46,17 +46,18 @@ def promote(cfg: "DictConfig") -> "Report | None":
     config = validate(PromoteConfig, cfg)
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
-        wish = asked(config, registry, lambda name: open_lifecycle(config.promotion, registry, name))
+        wish = asked(config, registry, lambda model: open_lifecycle(config.promotion, registry, model))
         version, to, lifecycle = wish.version, wish.to, wish.lifecycle
         name = f"{version.name} version {version.version}"
         if wish.held:
             lifecycle.finish(version, to)
-            registry.tag(version, wish.facts)  # one that was killed may have left them out
+            registry.tag(version, wish.facts)  # whoever gave it the alias by its number left them out
             logger.info("{} holds {} already", name, to)
             return None
         held = lifecycle.held(to)
-        case = _case(registry, wish, lifecycle.incumbent(version))
-        report = _judge(config, case, to, lifecycle.mover.by)
+        case = _case(wish, registry)
+        gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
+        report = _judge(gates, case, to, lifecycle.mover.by)
         print(report.table(), flush=True)
         kept = _keep(report, case, registry, Path(folder))
         if report.refusals:
@@ -68,7 +69,7 @@ def promote(cfg: "DictConfig") -> "Report | None":
     return report
 
 
-def _case(registry: "Registry", wish: "Asked", held: "Version | None") -> "Case":
+def _case(wish: "Asked", registry: "Registry") -> "Case":
     """The version with its servable, beside the incumbent."""
     from ..inference.engine import Engine
     from ..ports import UserError
@@ -86,20 +87,19 @@ def _case(registry: "Registry", wish: "Asked", held: "Version | None") -> "Case"
         version=version,
         run_status=status,
         candidate=candidate,
-        incumbent=load_incumbent(registry, held),
+        incumbent=load_incumbent(registry, wish.lifecycle.incumbent(version)),
         new_major=wish.new_major,
         config=None if status in GONE else registry.attached(version, CONFIG_FILE),
     )
 
 
-def _judge(config: "PromoteConfig", case: "Case", to: "Literal['staging', 'prod']", by: str) -> "Report":
+def _judge(gates: "Mapping[str, Component | None]", case: "Case", to: str, by: str) -> "Report":
     """What every gate of the alias says."""
     import datetime
 
     from ..promotion.report import Report, judge
     from ..utils.instantiate import build
 
-    gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
     return Report(
         name=case.version.name,
         version=case.version.version,
