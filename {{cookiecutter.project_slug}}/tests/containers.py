@@ -105,17 +105,26 @@ def check_out(folder: Path) -> Checkout:
     project = Checkout(copy_of_the_project(folder), f"0.0.0.dev{uuid.uuid4().int % 10**12}")
     (folder / ".venv").unlink()
     (folder / "VERSION").write_text(f"{project.version}\n", encoding="utf-8")
-    beside = os.pathsep.join((os.environ["PATH"], str(ROOT / ".uv/bin")))
-    uv = shutil.which("uv", path=beside)
-    assert uv, "uv is not there: run make setup"
-    wheels = os.environ.get("PIP_FIND_LINKS")
-    sources = {"UV_FIND_LINKS": wheels, "UV_NO_SOURCES": "1"} if wheels else {}
-    done = subprocess.run([uv, "lock"], cwd=folder, env=os.environ | sources, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    lock(folder)
     project.git("init", "--quiet")
     project.git("add", "--all")
     project.git("commit", "--quiet", "--message", "first")
     return project
+
+
+def uv() -> str:
+    """The program that `make setup` uses."""
+    found = shutil.which("uv", path=os.pathsep.join((os.environ["PATH"], str(ROOT / ".uv/bin"))))
+    assert found, "uv is not there: run make setup"
+    return found
+
+
+def lock(folder: Path) -> None:
+    """Make uv.lock as `make setup` does."""
+    wheels = os.environ.get("PIP_FIND_LINKS")
+    sources = {"UV_FIND_LINKS": wheels, "UV_NO_SOURCES": "1"} if wheels else {}
+    done = subprocess.run([uv(), "lock"], cwd=folder, env=os.environ | sources, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def finished(

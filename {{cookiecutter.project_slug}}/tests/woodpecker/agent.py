@@ -1,0 +1,224 @@
+"""An agent: it clones as Woodpecker's plugin does, and runs the steps' commands with nothing else in the environment."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+from .events import SERVER, Event
+from .text import PipelineError
+from .workflows import Step, Workflow, started
+
+TOOLS = ("uv", "git", "make", "docker", "kubectl")
+"""Those of a step's image, and of the agent's machine; which of them a test needs is its own affair."""
+Watch = Callable[["subprocess.Popen[bytes]", str], None]
+"""Called beside a step that runs, with its process and its name."""
+MASK = "********"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one step."""
+
+    workflow: str
+    step: str
+    code: int | None
+    """None: it did not run."""
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What became of all that an event started."""
+
+    outcomes: tuple[Outcome, ...]
+    failed: frozenset[str]
+    """Workflows that failed."""
+
+    @property
+    def workflows(self) -> list[str]:
+        """Those that ran, in order."""
+        return list(dict.fromkeys(one.workflow for one in self.outcomes if one.code is not None))
+
+    @property
+    def passed(self) -> bool:
+        """Whether something ran and nothing failed."""
+        return bool(self.workflows) and not self.failed
+
+    @property
+    def output(self) -> str:
+        """All that was printed."""
+        return "".join(f"── {one.workflow}/{one.step}: {one.code}\n{one.output}" for one in self.outcomes)
+
+    def codes(self, workflow: str) -> dict[str, int | None]:
+        """The steps' exit codes."""
+        return {one.step: one.code for one in self.outcomes if one.workflow == workflow}
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One that runs pipelines in folders of its own.
+
+    Args:
+        folder: for clones and the steps' homes.
+        tools: a folder of programs; with the system's own it is the PATH.
+        secrets: of the repository, by name.
+        given: variables that the agent's administrator sets for all steps (`WOODPECKER_ENVIRONMENT`).
+        volumes: folders of this machine, by the path that the agent mounts them under; where a variable of a step is
+            such a path, it is the folder here.
+        environment: an empty folder that every clone has as its `.venv`, so that `make setup` fills it once.
+    """
+
+    folder: Path
+    tools: Path
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, Path] = field(default_factory=dict)
+    environment: Path | None = None
+
+    def run(
+        self,
+        event: Event,
+        watch: Watch | None = None,
+        given: Mapping[str, str] | None = None,
+        change: Callable[[Path], None] | None = None,
+    ) -> Pipeline:
+        """Everything that an event starts.
+
+        Args:
+            event: that has happened.
+            watch: called beside each step.
+            given: further variables for all steps.
+            change: is called with the folder that the files are read from, before they are: for a test that shows what
+                a mistake in them would do.
+
+        Raises:
+            PipelineError: the files do not say what Woodpecker would do.
+        """
+        read = self._clone(event, {"depth": 1})
+        if change:
+            change(read / ".woodpecker")
+        workflows = started(read, event, self.secrets)
+        outcomes: list[Outcome] = []
+        failed: set[str] = set()
+        for workflow in workflows:
+            if any(name in failed for name, _ in workflow.depends_on) and not workflow.on_failure:
+                failed.add(workflow.name)
+                outcomes += [Outcome(workflow.name, step.name, None) for step in workflow.steps]
+                continue
+            done, well = self._workflow(workflow, event, watch, dict(self.given) | dict(given or {}))
+            outcomes += done
+            if not well:
+                failed.add(workflow.name)
+        return Pipeline(tuple(outcomes), frozenset(failed))
+
+    def _workflow(
+        self, workflow: Workflow, event: Event, watch: Watch | None, given: Mapping[str, str]
+    ) -> tuple[list[Outcome], bool]:
+        """Its steps in one clone, which they share with no other workflow; and whether none failed."""
+        clone, well = self._clone(event, workflow.settings), True
+        outcomes = []
+        for number, step in enumerate(workflow.steps, 1):
+            if not (step.on_success if well else step.on_failure):
+                outcomes.append(Outcome(workflow.name, step.name, None))
+                continue
+            own = {
+                "CI_WORKSPACE": str(clone),
+                "CI_STEP_NAME": step.name,
+                "CI_STEP_NUMBER": str(number),
+                "CI_STEP_URL": f"{SERVER}/repos/7/pipeline/{event.number}/{number}",
+            }
+            if self.environment:
+                own["UV_PROJECT_ENVIRONMENT"] = str(self.environment)
+            environment = dict(given) | event.variables(workflow.name) | own | dict(step.environment)
+            environment = {name: str(self.volumes.get(value, value)) for name, value in environment.items()}
+            code, output = self._shell(step, clone, environment, watch)
+            outcomes.append(Outcome(workflow.name, step.name, code, output))
+            well = well and (code == 0 or step.ignored)
+        return outcomes, well
+
+    def _shell(self, step: Step, clone: Path, environment: Mapping[str, str], watch: Watch | None) -> tuple[int, str]:
+        """Exit code and output of the commands, which the shell reads from its standard input, as Woodpecker has it.
+
+        Unlike there a variable that is not set is an error, since it is nearly always a slip.
+        """
+        home = Path(mkdtemp(prefix="home-", dir=self.folder))
+        path = os.pathsep.join((str(self.tools), "/usr/bin", "/bin"))
+        output = home / "output"  # no pipe: what a killed step leaves behind may hold one open
+        script = "".join(f"{command}\n" for command in step.commands)
+        with output.open("wb") as log:
+            process = subprocess.Popen(
+                ["/bin/sh", "-eu"],
+                cwd=clone,
+                env={"PATH": path, "HOME": str(home)} | dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            beside = threading.Thread(target=watch, args=(process, step.name)) if watch else None
+            if beside:
+                beside.start()
+            try:
+                process.communicate(script.encode())
+            finally:
+                with suppress(ProcessLookupError):  # what a step left running ends with its container
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                if beside:
+                    beside.join()
+        text = output.read_text(encoding="utf-8", errors="replace")
+        for secret in (value for value in self.secrets.values() if len(value) > 3):
+            text = text.replace(secret, MASK)
+        shutil.rmtree(home)
+        return process.returncode, text
+
+    def _clone(self, event: Event, settings: Mapping[str, object]) -> Path:
+        """The event's commit in a new folder, with as much history and as many tags as the settings ask for."""
+        partial, tags = settings.get("partial", True), settings.get("tags", event.name == "tag")
+        partial = partial and not tags
+        depth = 1 if partial else int(str(settings.get("depth", 0)))
+        clone = Path(mkdtemp(prefix="clone-", dir=self.folder))
+        self._git(clone, "init", "--quiet", "--initial-branch", event.branch or "main")
+        self._git(clone, "remote", "add", "origin", event.origin.as_uri())
+        how = ["--tags" if tags else "--no-tags", *([f"--depth={depth}"] if depth else [])]
+        self._git(clone, "fetch", "--quiet", *how, "origin", f"+{event.ref}:")
+        self._git(clone, "checkout", "--quiet", "--force", "FETCH_HEAD")
+        if (there := self._git(clone, "rev-parse", "HEAD")) != event.commit:
+            raise PipelineError(f"{event.ref} is {there} by now, not {event.commit}")
+        if self.environment:
+            (clone / ".venv").symlink_to(self.environment)
+        return clone
+
+    def _git(self, folder: Path, *arguments: str) -> str:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "GIT_CONFIG_NOSYSTEM": "1"}
+        done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise PipelineError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+
+def tools(folder: Path, *others: Path) -> Path:
+    """A folder with what a step's image brings: uv, git, make and this Python; and what else is on this machine.
+
+    Args:
+        folder: to be made.
+        others: folders whose programs come before those of the same name.
+    """
+    folder.mkdir()
+    places = os.pathsep.join((*map(str, others), os.environ["PATH"]))
+    for name in TOOLS:
+        if found := shutil.which(name, path=places):
+            (folder / name).symlink_to(found)
+    base = Path(sys.base_prefix) / "bin"
+    for name in ("python3", f"python3.{sys.version_info.minor}"):
+        if (base / name).exists():
+            (folder / name).symlink_to(base / name)
+    return folder
