@@ -1,5 +1,6 @@
 """What a run was made from: commit, lock, machine."""
 
+import os
 import platform
 import re
 import subprocess
@@ -13,6 +14,8 @@ from .files import sha256
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
 REVISION = re.compile(r"(?P<commit>[0-9a-f]{40,64})(?P<mark>-dirty)?")
 """How an image names the commit that it was built from."""
+CPU_INFO = Path("/proc/cpuinfo")
+MODEL_NAME = re.compile(r"^model name\s*:\s*(?P<name>.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def system() -> dict[str, str]:
     facts = {
         "system.platform": platform.platform(),
         "system.processor": platform.processor() or platform.machine(),
+        "system.cpu": cpu(),
+        "system.threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "system.python": platform.python_version(),
     }
     for package in PACKAGES:
@@ -73,6 +78,16 @@ def system() -> dict[str, str]:
         except PackageNotFoundError:
             facts[f"package.{package}"] = "absent"
     return facts
+
+
+def cpu() -> str:
+    """The processor's model: another one may round the last bits of a sum differently."""
+    if platform.system() == "Darwin":
+        name = _said("sysctl", "-n", "machdep.cpu.brand_string")
+    else:
+        found = MODEL_NAME.search(CPU_INFO.read_text(encoding="utf-8")) if CPU_INFO.is_file() else None
+        name = found["name"] if found else None
+    return name or platform.processor() or platform.machine()
 
 
 def _but(paths: Sequence[str]) -> list[str]:
@@ -85,8 +100,13 @@ def _lock() -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
+    return _said("git", *arguments)
+
+
+def _said(*command: str) -> str | None:
+    """What a command prints; None where it fails or is not there."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
