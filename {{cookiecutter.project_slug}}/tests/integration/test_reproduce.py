@@ -81,9 +81,9 @@ def test_trees_come_out_the_same_as_the_page_says(project):
                  "environment  this environment: its lock is the recorded one",
                  "changed      nothing that was recorded"):  # fmt: skip
         assert f"{line}\n" in printed
-    (folder,) = Path("outputs/reproduce").iterdir()
-    assert {path.name for path in folder.iterdir()} == {"report.json", "refit.log"}
-    assert json.loads((folder / "report.json").read_text())["verdict"] == "identical"
+    (kept,) = Path("outputs/reproduce").glob("*/report.json")
+    assert json.loads(kept.read_text())["verdict"] == "identical"
+    assert "test/rmse" in kept.with_name("refit.log").read_text()
 
 
 def test_a_network_comes_out_the_same_without_its_stored_model_from_a_table_that_is_fetched_again(
@@ -115,7 +115,7 @@ def test_another_metric_differs_and_what_has_changed_is_named(project, capsys):
     with closing(sqlite3.connect("mlflow.db")) as database:
         for table in ("metrics", "latest_metrics"):
             where = f"key = 'test/rmse' and run_uuid = '{run_of(LINEAR)}'"
-            database.execute(f"update {table} set value = value * 1.001 where {where}")  # noqa: S608
+            database.execute(f"update {table} set value = value * 1.001 where {where}")
         database.commit()
     asked = ["reproduce", f"version={LINEAR}", "environment=current", "format=json"]
     with tagged(LINEAR, package_numpy="0.9", system_cpu="Another"), pytest.raises(UserError) as caught:
