@@ -1,5 +1,6 @@
 """What a run was made from: commit, lock, machine."""
 
+import os
 import platform
 import re
 from collections.abc import Sequence
@@ -8,11 +9,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .files import sha256
-from .repository import git
+from .repository import commit_of, git, printed
 
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
 REVISION = re.compile(r"(?P<commit>[0-9a-f]{40,64})(?P<mark>-dirty)?")
 """How an image names the commit that it was built from."""
+CPU_INFO = Path("/proc/cpuinfo")
+MODEL_NAME = re.compile(r"^model name\s*:\s*(?P<name>.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def code(generated: Sequence[str], revision: str | None = None) -> Code:
 def knows(commit: str) -> bool:
     """Whether the repository of the working directory has a commit."""
     named = REVISION.fullmatch(commit)
-    return named is not None and _git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
+    return named is not None and commit_of(named["commit"]) is not None
 
 
 def system() -> dict[str, str]:
@@ -71,6 +74,8 @@ def system() -> dict[str, str]:
     facts = {
         "system.platform": platform.platform(),
         "system.processor": platform.processor() or platform.machine(),
+        "system.cpu": cpu(),
+        "system.threads": os.environ.get("OMP_NUM_THREADS", "unset"),
         "system.python": platform.python_version(),
     }
     for package in PACKAGES:
@@ -79,6 +84,16 @@ def system() -> dict[str, str]:
         except PackageNotFoundError:
             facts[f"package.{package}"] = "absent"
     return facts
+
+
+def cpu() -> str:
+    """The processor's model: another one may round the last bits of a sum differently."""
+    if platform.system() == "Darwin":
+        name = printed("sysctl", "-n", "machdep.cpu.brand_string")
+    else:
+        found = MODEL_NAME.search(CPU_INFO.read_text(encoding="utf-8")) if CPU_INFO.is_file() else None
+        name = found["name"] if found else None
+    return name or platform.processor() or platform.machine()
 
 
 def _but(paths: Sequence[str]) -> list[str]:

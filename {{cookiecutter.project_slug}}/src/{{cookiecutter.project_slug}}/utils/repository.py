@@ -37,9 +37,14 @@ class Change:
 
 def git(*arguments: str) -> str | None:
     """What a git command prints, without white space around it; None where it fails."""
+    return printed("git", *arguments)
+
+
+def printed(*command: str) -> str | None:
+    """What a command prints, without white space around it; None where it fails, or is not there."""
     try:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30
         )
     except (OSError, subprocess.SubprocessError):
         return None
