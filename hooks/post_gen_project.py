@@ -22,7 +22,7 @@ PATHS: dict[str, list[str]] = {
         ".dvcignore",
         "dvc.yaml",
         "pipeline",
-        "tools",
+        "tools/dvc_hash.py",
         "docs/dvc.md",
         "tests/pipelines.py",
         "tests/stores.py",

@@ -89,6 +89,7 @@ def test_without_a_repository_nothing_is_said_of_a_commit(project: Path):
 
 def test_labels_are_of_the_commit(project: Path):
     git(project, "init", "--quiet")
+    # pragma: allowlist nextline secret
     git(project, "remote", "add", "origin", "https://someone:secret@git.example.com/team/project.git")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "first")
