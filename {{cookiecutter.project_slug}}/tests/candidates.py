@@ -6,19 +6,39 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import hydra
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from omegaconf import OmegaConf
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.ports import Version
 from {{ cookiecutter.project_slug }}.promotion.case import Case, Incumbent
+from {{ cookiecutter.project_slug }}.schemas.resolved import config_digest, read_resolved
 
+from .configs import PROJECT
 from .servables import CITY, LEVELS, expected, write_servable
 
 SPLIT = {"method": "hash", "by": None, "validation": 0.1, "heldout": 0.2}
-PROVENANCE = {"commit": "c" * 40, "dirty": False, "lock": "f" * 64, "data": "d" * 64, "config": "e" * 64}
 ROWS = 200
+
+
+def _resolved() -> str:
+    """The text of the default training's configuration, as a run keeps it."""
+    with hydra.initialize_config_dir(str(PROJECT / "config"), version_base="1.3"):
+        container = OmegaConf.to_container(hydra.compose("train"), resolve=True)
+    return OmegaConf.to_yaml(OmegaConf.create(container))
+
+
+CONFIG = _resolved()
+PROVENANCE = {
+    "commit": "c" * 40,
+    "dirty": False,
+    "lock": "f" * 64,
+    "data": "d" * 64,
+    "config": config_digest(read_resolved(CONFIG)),
+}
 
 
 def records(count: int = ROWS, seed: int = 0) -> list[dict[str, Any]]:
@@ -89,6 +109,17 @@ def write_candidate(
     return folder
 
 
+def as_model(folder: Path) -> Path:
+    """The servable as the registry keeps it: with MLflow's two flavours, in a folder beside it."""
+    from mlflow.models import Model
+
+    from {{ cookiecutter.project_slug }}.integrations import mlflow_flavor
+
+    path = folder.with_name(f"{folder.name}-model")
+    mlflow_flavor.save_model(str(path), Model(), str(folder))
+    return path
+
+
 def version(number: str = "2", **tags: str) -> Version:
     """A version of `house` whose tags agree with the provenance above."""
     facts = {"data.sha256": PROVENANCE["data"], "git.commit": PROVENANCE["commit"], **tags}
@@ -98,5 +129,11 @@ def version(number: str = "2", **tags: str) -> Version:
 def case(candidate: Path, incumbent: Path | None = None, **others: Any) -> Case:
     """The candidate as version 2, against the incumbent as version 1."""
     held = None if incumbent is None else Incumbent(version("1"), Engine(incumbent))
-    values: dict[str, Any] = {"version": version(), "run_status": "FINISHED", "new_major": False}
-    return Case(candidate=Engine(candidate), incumbent=held, **(values | others))
+    asks = Engine(candidate)
+    values: dict[str, Any] = {
+        "version": version(**{"contract.sha256": asks.digest}),
+        "run_status": "FINISHED",
+        "new_major": False,
+        "config": CONFIG,
+    }
+    return Case(**({"candidate": asks, "incumbent": held} | values | others))

@@ -5,14 +5,16 @@ from contextlib import suppress
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.ports import AliasMovedError, UserError
+from {{ cookiecutter.project_slug }}.ports import AliasMovedError, Mover, UserError
 from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle, WayBack
+from {{ cookiecutter.project_slug }}.promotion.turns import Turns
 
 from tests.registries import KilledError, MemoryRegistry
 
 
 def lifecycle(registry: MemoryRegistry) -> Lifecycle:
-    return Lifecycle(registry, "m", "CI")
+    turns = Turns(registry, "m", 30, clock=lambda: registry.now, sleep=registry.wait)
+    return Lifecycle(registry, "m", Mover("CI"), turns)
 
 
 def promoted(registry: MemoryRegistry, *numbers: str) -> Lifecycle:

@@ -47,7 +47,8 @@ def registry(cfg: "DictConfig") -> dict[str, Any]:
 def _described(version: "Version") -> dict[str, Any]:
     import datetime
 
-    from ..integrations.mlflow_registry import read_history, read_metrics
+    from ..integrations.mlflow_history import read_history
+    from ..integrations.mlflow_registry import read_metrics
 
     tags = version.tags
     return {

@@ -13,8 +13,9 @@ from ..evaluation.metrics import MAIN, evaluate
 from ..integrations.mlflow_registry import MlflowRegistry
 from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
-from ..ports import AliasMovedError, UnsupportedModelError, Version
+from ..ports import AliasMovedError, Mover, UnsupportedModelError, Version
 from ..schemas.config import TrainConfig
+from ..schemas.resolved import CONFIG_FILE
 from ..training.fit import Fitted
 from ..training.servable import Export
 from ..utils import provenance
@@ -42,7 +43,7 @@ def log_setup(run: MlflowTracker, cfg: DictConfig, code: Code, table: Table) -> 
     run.tags({**cfg.mlflow.tags} | facts | provenance.system())
     resolved = OmegaConf.create(container)
     resolved.mlflow.tracking_uri = shown(cfg.mlflow.tracking_uri)
-    run.text(OmegaConf.to_yaml(resolved), "config.yaml")
+    run.text(OmegaConf.to_yaml(resolved), CONFIG_FILE)
 
 
 def log_evaluation(
@@ -116,7 +117,7 @@ def publish(
     }
     try:
         version = registry.register(run, servable.folder, tags)
-        registry.set_alias(version, "dev", by=f"run {run.run_id}")
+        registry.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     except AliasMovedError as moved:  # another training has finished: its version is the newest
         logger.warning("{}", moved)
         return version
