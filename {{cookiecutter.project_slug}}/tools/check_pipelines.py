@@ -133,7 +133,8 @@ def _secrets(one: Workflow) -> Iterator[str]:
             reached = PULLS & events & (own if own is not None else PULLS)
             for secret in sorted(set(_from_secret(part))):
                 if reached:
-                    yield f"{name}: secret {secret} where {', '.join(sorted(reached))} leads: whoever opens one could read it"
+                    where = ", ".join(sorted(reached))
+                    yield f"{name}: secret {secret} where {where} leads: whoever opens one could read it"
             environment = part.get("environment")
             for variable, value in environment.items() if isinstance(environment, dict) else ():
                 if CONFIDENTIAL.search(variable) and not isinstance(value, dict):

@@ -19,7 +19,7 @@ RUN = "0123456789abcdef0123456789abcdef"
         ({"ACTION": "register", "RUN": RUN}, ["register"], [f"run='{RUN}'"]),
         ({"ACTION": "register", "RUN": RUN, "MODEL": "null"}, ["register"], [f"run='{RUN}'", "mlflow.model='null'"]),
         ({"ACTION": "promote", "VERSION": "3", "TO": "prod", "MODEL": ""}, ["promote"], ["version=3", "to=prod"]),
-        ({"ACTION": "rollback", "VERSION": "12", "MODEL": "a.b-c"}, ["rollback"], ["mlflow.model='a.b-c'", "version=12"]),
+        ({"ACTION": "rollback", "VERSION": "12", "MODEL": "a.b"}, ["rollback"], ["mlflow.model='a.b'", "version=12"]),
         ({"ACTION": "retrain"}, ["fetch", "retrain"], []),
         ({"ACTION": "retrain", "EXPERIMENT": "breast_cancer"}, ["fetch", "retrain"], ["experiment=breast_cancer"]),
     ],
