@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import check_bake
 import pytest
 from baking import ROOT, Bake, clean_env, output
-from check_bake import check_version, without_upper_bounds
 from check_release import problems
 from options import EVERYTHING, Answers
 
@@ -127,14 +127,14 @@ def test_upper_bounds_are_lifted() -> None:
     bound = (
         'requires-python = ">=3.11,<3.12"\n    "torch>=2.13,<2.14", "lightning>=2.6,!=2.6.2", "uvloop>=0.22; x < 3",\n'
     )
-    assert without_upper_bounds(bound) == bound.replace(",<2.14", "")
+    assert check_bake.without_upper_bounds(bound) == bound.replace(",<2.14", "")
 
 
 @pytest.mark.parametrize("answers", EVERYTHING, ids=["streamlit", "nicegui"])
 def test_upper_bounds_of_a_project_are_lifted(bake: Callable[..., Bake], answers: Answers) -> None:
     """All of them, and those alone: names, lower bounds and markers stay."""
     text = bake(**answers).text("pyproject.toml")
-    bound, free = requirements(text), requirements(without_upper_bounds(text))
+    bound, free = requirements(text), requirements(check_bake.without_upper_bounds(text))
     assert [one for one in bound if "<" in one]
     assert [one for one in free if "<" in one] == []
     assert [re.sub(r"<[^;]*", "", one).rstrip(",") for one in bound] == free
@@ -146,9 +146,16 @@ def requirements(pyproject: str) -> list[str]:
     return [*tables["project"]["dependencies"], *(one for group in groups for one in group)]
 
 
-def test_what_a_tag_renders_names_its_version(bake: Callable[..., Bake]) -> None:
-    project = bake()
-    version = json.loads(project.text(".template.json"))["version"]
-    check_version(project.path, f"v{version}")
-    with pytest.raises(SystemExit, match=f"^check_bake: what v9.9.9 renders calls itself {version}$"):
-        check_version(project.path, "v9.9.9")
+@pytest.mark.parametrize("by_tag", [False, True])
+def test_what_is_baked_names_its_version(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_tag: bool
+) -> None:
+    """From the files as they lie there, or at a tag by a git address."""
+    monkeypatch.setattr(check_bake, "ROOT", template)
+    tag = output("git", "describe", "--tags", cwd=template).strip()
+    project = check_bake.bake(tmp_path, tag if by_tag else None, ["project_slug=checked", "use_triton=true"])
+    assert project.name == "checked"
+    assert (project / "deployment" / "triton").is_dir()
+    check_bake.check_version(project, tag)
+    with pytest.raises(SystemExit, match=f"^check_bake: what v9.9.9 renders calls itself {tag[1:]}$"):
+        check_bake.check_version(project, "v9.9.9")
