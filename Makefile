@@ -1,6 +1,7 @@
 PYTHON ?= python3
 DEMO ?= demo
 ARGS ?=
+TAG ?=
 
 VENV := .venv
 CODE := hooks tests tools benchmarks
@@ -13,7 +14,7 @@ export UV_NO_SOURCES ?= 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test style bench clean
+.PHONY: help setup demo test style newest verify bench clean
 
 help:  ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -36,6 +37,13 @@ style: setup  ## ruff and mypy over the template's own Python
 	$(VENV)/bin/ruff check $(CODE)
 	$(VENV)/bin/ruff format --check $(CODE)
 	$(VENV)/bin/mypy $(CODE)
+
+newest: setup  ## bake, install the newest versions of everything, run the bake's tests (ARGS="dashboard=nicegui --beyond")
+	$(VENV)/bin/python tools/check_bake.py $(ARGS)
+
+verify: setup  ## what the release pipeline checks of a tag: make verify TAG=v1.2.3
+	$(VENV)/bin/python tools/check_release.py "$(TAG)"
+	$(VENV)/bin/python tools/check_bake.py --checkout "$(TAG)" --targets style types test-fast
 
 bench: setup  ## run every script of benchmarks/, as one Markdown table
 	@for script in $(HEAD) $(filter-out $(HEAD),$(wildcard benchmarks/*.py)); do $(VENV)/bin/python $$script || exit; done

@@ -1,7 +1,6 @@
 """From the template to a prediction: bake, install, train, register, promote, serve and ask, in one folder."""
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -15,31 +14,9 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-ROOT = Path(__file__).parents[1]
+from commands import ROOT, environment, first_commit, run
+
 BOOT_SECONDS = 90
-# What the outer make hands down would override the project's own variables.
-LEFTOVERS = {"ARGS", "DEMO", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHON", "PYTHONPATH", "VENV"}
-
-
-def environment() -> dict[str, str]:
-    """The caller's environment for the project's commands: uv can be found, and git has somebody to commit as."""
-    kept = {name: value for name, value in os.environ.items() if name not in LEFTOVERS}
-    kept["PATH"] = os.pathsep.join([kept.get("PATH", os.defpath), str(Path(sys.executable).parent)])
-    if subprocess.run(["git", "config", "user.email"], capture_output=True, cwd=ROOT).returncode:
-        for role in ("AUTHOR", "COMMITTER"):
-            kept.setdefault(f"GIT_{role}_NAME", "Demo")
-            kept.setdefault(f"GIT_{role}_EMAIL", "demo@example.com")
-    return kept
-
-
-def run(*command: str, cwd: Path) -> None:
-    """Run one command of the quick start, shown with the seconds it took."""
-    print(f"\n$ {' '.join(command)}", flush=True)
-    begin = time.monotonic()
-    status = subprocess.run(command, cwd=cwd, env=environment(), stdin=subprocess.DEVNULL).returncode
-    if status:
-        sys.exit(f"demo: '{' '.join(command)}' failed in {cwd}")
-    print(f"({time.monotonic() - begin:.1f} s)", flush=True)
 
 
 def bake(folder: Path) -> Path:
@@ -94,9 +71,7 @@ def main(folder: Path) -> None:
     begin = time.monotonic()
     project = bake(folder.resolve())
     run("make", "setup", cwd=project)
-    run("git", "init", "--quiet", cwd=project)
-    run("git", "add", "--all", cwd=project)
-    run("git", "commit", "--quiet", "--message", "Bake the template", cwd=project)
+    first_commit(project)
     run("make", "train", cwd=project)
     for alias in ("staging", "prod"):
         run("make", "promote", f"ARGS=version=1 to={alias} promotion.by_hand=true", cwd=project)

@@ -1,0 +1,1 @@
+"""Servables of released contracts, and the script that writes one."""
