@@ -1,7 +1,7 @@
 """Runs `promote` and `rollback` in processes that are killed at one of their writes, and again; or two of them at once.
 
 A program of its own: `python -m tests.killing promote|rollback|race`, in a project's folder. It prints one JSON document.
-Its processes are forks, since imports would take most of the time; none of them inherits an open store.
+Its processes are forks of one that has done the same with another store: what comes first would take most of the time.
 """
 
 import json
@@ -11,7 +11,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,26 +37,34 @@ OFF = [*HOUSE, *(f"promotion.{stage}.gates.{gate}=null" for stage in ("staging",
 FORK = multiprocessing.get_context("fork")
 
 
+ASKED = {
+    "promote": (promote, "promote", ["version=3", "to=prod"]),
+    "rollback": (rollback, "rollback", ["version=2"]),
+    "race": (promote, "promote", ["version=4", "to=staging"]),
+}
+"""What is done to the registry: the verb, its configuration, and overrides."""
+
+
+def asked(what: str, database: str = "mlflow.db") -> Callable[[], Any]:
+    """The verb, with a configuration that is composed already."""
+    verb, name, overrides = ASKED[what]
+    config = composed(name, *overrides, *OFF, f"mlflow.tracking_uri=sqlite:///{Path.cwd() / database}")
+    return lambda: verb(config)
+
+
 def ask(number: int, to: str) -> None:
     """`promote` without gates."""
     promote(composed("promote", f"version={number}", f"to={to}", *OFF))
 
 
-def take_back(number: int) -> None:
-    """`rollback` of a version."""
-    rollback(composed("rollback", f"version={number}", *OFF))
-
-
-ACTIONS: dict[str, Callable[[], None]] = {"promote": lambda: ask(3, "prod"), "rollback": lambda: take_back(2)}
-
-
 def begin() -> None:
-    """Versions 1 and 2 have had prod, and 3 holds staging."""
+    """Versions 1 and 2 have had prod, 3 holds staging, and 4 has been trained."""
     for number in (1, 2, 3):
         register(write_candidate(Path(f"v{number}")))
         ask(number, "staging")
         if number < 3:
             ask(number, "prod")
+    register(write_candidate(Path("v4")))
 
 
 def killed_at(write: int, action: Callable[[], None]) -> None:
@@ -138,7 +146,7 @@ def kill_at_each(action: Callable[[], None]) -> dict[str, Any]:
         cases.append({"left": said[0], "mended": said[2]})
 
 
-def race() -> list[dict[str, Any]]:
+def race(actions: Sequence[Callable[[], Any]]) -> list[dict[str, Any]]:
     """Two processes ask for `prod` and for `staging`; both have been judged before either of them moves anything."""
     results = []
     for _ in range(3):
@@ -150,18 +158,18 @@ def race() -> list[dict[str, Any]]:
             ready.wait()
             move(*arguments, **named)
 
-        def contend(number: int, to: str, together: Any = together) -> str:
+        def contend(action: Callable[[], Any], together: Any = together) -> str:
             Lifecycle.promote = together  # type: ignore[method-assign]
             try:
-                ask(number, to)
+                action()
             except UserError as error:
                 return str(error)
             return "moved"
 
         pipes, processes = [], []
-        for number, to in ((3, "prod"), (4, "staging")):
+        for action in actions:
             mine, its = FORK.Pipe(duplex=False)
-            processes.append(FORK.Process(target=lambda n=number, t=to, its=its: its.send(contend(n, t))))
+            processes.append(FORK.Process(target=lambda action=action, its=its: its.send(contend(action))))
             processes[-1].start()
             pipes.append(mine)
         said = [pipe.recv() for pipe in pipes]
@@ -175,10 +183,14 @@ def main(what: str) -> None:
     """Print what came of it."""
     mlflow.set_tracking_uri(store())
     in_fork(begin)
+    for copied in ("begin.db", "warm.db"):
+        shutil.copyfile("mlflow.db", copied)
+    asked(what, "warm.db")()
     if what == "race":
-        in_fork(lambda: register(write_candidate(Path("v4"))) and None)
-    shutil.copyfile("mlflow.db", "begin.db")
-    print(json.dumps(race() if what == "race" else kill_at_each(ACTIONS[what])))
+        found: Any = race((asked("promote"), asked("race")))
+    else:
+        found = kill_at_each(asked(what))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
