@@ -19,18 +19,16 @@ def problems(config: Path) -> list[str]:
     Args:
         config: the folder `config` of the working directory.
     """
-    found = []
+    said = {}
     for file in sorted((config / "experiment").glob("*.yaml")):
-        said, description = _composed(f"experiment={file.stem}")
-        if said is None and not description.strip():
-            said = "it has no description: write one line that says what is predicted"
-        if said is not None:
-            found.append(f"{file.as_posix()}: {said}")
+        said[file], description = _composed(f"experiment={file.stem}")
+        if said[file] is None and not description.strip():
+            said[file] = "it has no description: write one line that says what is predicted"
     for group in CHOICES:
         for file in sorted((config / group).glob("*.yaml")):
-            if file.stem != BASE and (said := _composed(f"{group}={file.stem}", "~experiment")[0]) is not None:
-                found.append(f"{file.as_posix()}: {said}")
-    return found
+            if file.stem != BASE:
+                said[file], _ = _composed(f"{group}={file.stem}", "~experiment")
+    return [f"{file.as_posix()}: {problem}" for file, problem in said.items() if problem is not None]
 
 
 def _composed(*overrides: str) -> tuple[str | None, str]:
