@@ -102,7 +102,7 @@ def test_from_the_first_candidate_to_the_second_release(project, capsys):
         promote(composed("promote", "tag=v0.2.0-rc.1", *CI))
     assert str(caught.value) == (
         "house version 2 does not become staging: contract: not compatible with version 1: column 'id' is gone; "
-        "when clients are told, tag a new major release (without tags: promotion.new_major=true)"
+        "when clients are told, make it a new major release (tag v1.0.0, or promotion.new_major=true by hand)"
     )
     assert (aliases(), facts("2")) == ({"dev": "2", "staging": "1", "prod": "1"}, {})
     release(["candidate", *MODEL, "--bump", "major", "--execute"])

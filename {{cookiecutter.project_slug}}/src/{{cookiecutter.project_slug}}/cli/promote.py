@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..schemas.groups import Component
     from .tagging import Asked
 
+GONE = ("absent", "deleted")
+"""States of a run that keeps nothing."""
+
 
 def promote(cfg: "DictConfig") -> "Report | None":
     """Judge a version, keep the report with its run, and move `staging` or `prod` to it if every gate passes.
@@ -71,6 +74,7 @@ def _case(wish: "Asked", registry: "Registry") -> "Case":
     from ..inference.engine import Engine
     from ..ports import UserError
     from ..promotion.case import Case
+    from ..schemas.resolved import CONFIG_FILE
     from .moving import load_incumbent
 
     version = wish.version
@@ -78,12 +82,14 @@ def _case(wish: "Asked", registry: "Registry") -> "Case":
         candidate = Engine(registry.download(version))
     except UserError as error:
         raise UserError(f"{version.name} version {version.version} cannot be judged ({error}): train it anew") from None
+    status = registry.run_status(version)
     return Case(
         version=version,
-        run_status=registry.run_status(version),
+        run_status=status,
         candidate=candidate,
         incumbent=load_incumbent(registry, wish.lifecycle.incumbent(version)),
         new_major=wish.new_major,
+        config=None if status in GONE else registry.attached(version, CONFIG_FILE),
     )
 
 
@@ -114,16 +120,35 @@ def _keep(report: "Report", case: "Case", registry: "Registry", folder: "Path") 
     from loguru import logger
 
     version, verdict = case.version, "refused" if report.refusals else "passed"
-    if case.run_status in ("absent", "deleted"):
+    if case.run_status in GONE:
         gone = f"the run that trained {version.name} version {version.version} is {case.run_status}"
         logger.warning("the report is not kept: {}", gone)
         registry.tag(version, {f"promotion.{report.to}": verdict})
         return None
     kept = f"promotion/{version.version}"
-    for path in report.write(folder):
+    for path in (*report.write(folder), _card(report, case, registry, folder)):
         registry.attach(version, path, kept)
     registry.tag(version, {f"promotion.{report.to}": f"{verdict}: {kept}/{report.to}.md"})
     return f"{kept}/{report.to}.md"
+
+
+def _card(report: "Report", case: "Case", registry: "Registry", folder: "Path") -> "Path":
+    """The version's model card with what the gates found; its description says where the card will be."""
+    from ..ports import UserError
+    from ..promotion.card import CARD_FILE, card, summary
+    from ..schemas.resolved import read_resolved
+
+    version, contract = case.version, case.candidate.contract
+    run = registry.run_facts(str(version.run_id))
+    try:
+        trained = read_resolved(case.config) if case.config else None
+    except UserError:  # the gate on provenance has said so
+        trained = None
+    path = folder / CARD_FILE
+    path.write_text(card(contract, trained, run, version=version.version, report=report), encoding="utf-8")
+    where = f"promotion/{version.version}/{CARD_FILE} of run {version.run_id}"
+    registry.describe(version, summary(contract, trained, run, where))
+    return path
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from .config import LoggingConfig, MlflowConfig
 from .groups import Component, Group
 
-GATES = ("contract", "parity", "quality", "provenance", "deployable")
+GATES = ("contract", "parity", "quality", "latency", "provenance", "security", "deployable")
 """The gates that every stage names, in the order in which they run: the one that starts servers comes last."""
 
 
@@ -24,6 +24,23 @@ class StageConfig(Group):
             if name not in gates:
                 raise ValueError(f"{name} is gone: null switches a gate off, and the report says so")
         return {name: gates[name] for name in dict.fromkeys([*GATES, *gates])}
+
+
+class SliceConfig(Group):
+    """A group of held-out rows that is judged by itself: those with some values, or those within bounds."""
+
+    column: str
+    values: tuple[str | bool | int | float | None, ...] | None = None
+    """Any of these; null is a missing value."""
+    at_least: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _chooses_rows(self) -> Self:
+        bounds = self.at_least is not None or self.below is not None
+        if bounds is (self.values is not None) or self.values == ():
+            raise ValueError("a slice has either values or bounds (at_least, below, or both)")
+        return self
 
 
 class PromotionConfig(Group):
