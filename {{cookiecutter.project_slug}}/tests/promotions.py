@@ -5,9 +5,11 @@ import mlflow
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.integrations import mlflow_tracking
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
+from {{ cookiecutter.project_slug }}.ports import Mover
 from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig
+from {{ cookiecutter.project_slug }}.schemas.resolved import CONFIG_FILE
 
-from tests.candidates import PROVENANCE, write_candidate
+from tests.candidates import CONFIG, PROVENANCE, write_candidate
 from tests.project import composed, store
 
 HOUSE = ["mlflow.model=house", "promotion.ci=woodpecker"]
@@ -19,8 +21,9 @@ def register(folder, *, ends_well: bool = True):
     config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True, tags={})
     opened = MlflowRegistry(store())
     with mlflow_tracking.run(config, "hand-made") as run:
+        run.text(CONFIG, CONFIG_FILE)
         version = opened.register(run, folder, tags)
-        opened.set_alias(version, "dev", f"run {run.run_id}")
+        opened.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     if not ends_well:
         mlflow.MlflowClient(store()).set_terminated(version.run_id, "FAILED")
     return version
@@ -36,7 +39,7 @@ def to(alias: str, number: int, *overrides: str):
 
 
 def incumbent(project) -> None:
-    """Version 1, good, through staging to prod."""
+    """Version 1, good, through staging to prod, without the gate that starts a service."""
     register(write_candidate(project / "v1", bias=1.0))
-    to("staging", 1)
-    to("prod", 1)
+    for alias in ("staging", "prod"):
+        to(alias, 1, *HOUSE, f"promotion.{alias}.gates.deployable=null")

@@ -1,12 +1,21 @@
 """Registries in memory: one that is killed between two writes, and one that goes down and loses files."""
 
+import copy
+import itertools
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from {{ cookiecutter.project_slug }}.ports import (
+    HAND,
     AliasMovedError,
+    Entry,
+    Move,
+    Mover,
+    State,
     UnreachableError,
     UserError,
     Version,
@@ -31,10 +40,30 @@ class MemoryRegistry:
         self.aliases: dict[str, str] = {}
         self.facts: dict[str, dict[str, str]] = {str(number): {} for number in range(1, count + 1)}
         self.files: dict[str, str] = {}
+        self.record: list[Entry] = []
+        self.clock = [1000.0]
         self.writes_left: float = float("inf")
         self.race = False
         """Whether another process moves each alias right after it was set."""
+        self._before_write: Callable[[], None] = lambda: None
         self._folders = folders or {}
+        self._check: Callable[[], None] | None = None
+
+    @property
+    def now(self) -> float:
+        """The registry's clock, in seconds."""
+        return self.clock[0]
+
+    def other_process(self) -> "MemoryRegistry":
+        """The same registry, as another process sees it."""
+        other = copy.copy(self)
+        other._before_write, other._check, other.writes_left = lambda: None, None, float("inf")
+        return other
+
+    def number_writes(self, tell: Callable[[int], None]) -> None:
+        """From now on, tell the number of each write to aliases or tags before it is made."""
+        numbers = itertools.count(1)
+        self._before_write = lambda: tell(next(numbers))
 
     def find(self, reference: str) -> Version:
         number = reference.removeprefix("models:/m").lstrip("/@")
@@ -53,9 +82,13 @@ class MemoryRegistry:
     def download(self, version: Version) -> Path:
         return self._folders[version.version]
 
-    def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
+    def set_alias(
+        self, version: Version, alias: str, by: Mover = HAND, *, report: str | None = None, release: str | None = None
+    ) -> None:
         history = json.loads(self.facts[version.version].get("history", "[]"))
-        history.append({"alias": alias, "by": by, "before": self.aliases.get(alias)})
+        facts = {"pipeline": by.pipeline, "commit": by.commit, "report": report, "release": release}
+        move = {"alias": alias, "by": by.by, "before": self.aliases.get(alias)}
+        history.append(move | {key: value for key, value in facts.items() if value is not None})
         self._write()
         self.facts[version.version]["history"] = json.dumps(history)
         self._write()
@@ -63,7 +96,7 @@ class MemoryRegistry:
         if self.race:
             raise AliasMovedError(f"{alias} was moved")
 
-    def remove_alias(self, version: Version, alias: str, by: str) -> None:
+    def remove_alias(self, version: Version, alias: str, by: Mover) -> None:
         self._write()
         del self.aliases[alias]
 
@@ -74,6 +107,26 @@ class MemoryRegistry:
             if value is not None:
                 self.facts[version.version][key] = value
 
+    def append(self, name: str, move: Move) -> Entry:
+        self._spend()
+        self.record.append(Entry(name, len(self.record) + 1, move, "open", self.now))
+        return self.record[-1]
+
+    def entries(self, name: str, state: State | None = None) -> list[Entry]:
+        return [entry for entry in reversed(self.record) if state in (None, entry.state)]
+
+    def close(self, entry: Entry, state: State) -> None:
+        self._spend()
+        self.record[entry.number - 1] = replace(entry, state=state)
+
+    @contextmanager
+    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+        before, self._check = self._check, check
+        try:
+            yield
+        finally:
+            self._check = before
+
     def attach(self, version: Version, path: Path, folder: str) -> None:
         self.files[f"{folder}/{path.name}"] = path.read_text(encoding="utf-8")
 
@@ -82,7 +135,18 @@ class MemoryRegistry:
         facts = {n: {k: v for k, v in tags.items() if k != "history"} for n, tags in self.facts.items()}
         return dict(self.aliases), facts
 
+    def wait(self, seconds: float) -> None:
+        """Time that passes."""
+        self.clock[0] += seconds
+
     def _write(self) -> None:
+        """To aliases and tags."""
+        self._before_write()
+        if self._check is not None:
+            self._check()
+        self._spend()
+
+    def _spend(self) -> None:
         if self.writes_left <= 0:
             raise KilledError
         self.writes_left -= 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
@@ -122,6 +123,68 @@ class Version:
     """Seconds since 1970."""
 
 
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run recorded of itself."""
+
+    metrics: Mapping[str, float]
+    """Their last values, by name (`<split>/<metric>`)."""
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Who moves an alias, and from where."""
+
+    by: str
+    pipeline: str | None = None
+    """Address of the CI pipeline."""
+    commit: str | None = None
+    """The commit that the pipeline runs on."""
+
+
+HAND = Mover("hand")
+
+
+@dataclass(frozen=True)
+class Move:
+    """A promotion or a rollback that somebody asks for."""
+
+    kind: Literal["promote", "rollback"]
+    version: str
+    """Number of the version that is to hold the alias."""
+    to: str
+    mover: Mover
+    run_id: str | None = None
+    """The run that trained the version."""
+    before: str | None = None
+    """Number of the version that held the alias when it was asked for."""
+    report: str | None = None
+    """What the gates found: a file of the run."""
+    release: str | None = None
+    """The release that the version becomes, such as `1.2.0`."""
+
+
+RECORD = ".moves"
+"""End of the registered model's name under which the record of a model's moves is kept."""
+State = Literal["open", "done", "refused", "abandoned"]
+"""Of an entry: not finished yet; finished; nothing was moved; its process ended, or took too long, half-way."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a model's record of moves; its state alone may change."""
+
+    name: str
+    """Of the model."""
+    number: int
+    """Its place: entries are numbered from 1, in one order that all processes see."""
+    move: Move
+    state: State
+    created: float
+    """Seconds since 1970, by the registry's clock."""
+
+
 class Registry(Protocol):
     """Registered models, their versions, and the aliases that point to them."""
 
@@ -151,6 +214,14 @@ class Registry(Protocol):
         """How the run that trained the version ended: `FINISHED`, `FAILED`, ...; `absent` or `deleted`."""
         ...
 
+    def run_facts(self, run_id: str) -> RunFacts:
+        """What a run recorded of itself.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        ...
+
     def download(self, version: Version) -> Path:
         """The version's servable as a directory.
 
@@ -164,7 +235,9 @@ class Registry(Protocol):
         """Register a run's servable as a new version of the model that the contract names."""
         ...
 
-    def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
+    def set_alias(
+        self, version: Version, alias: str, by: Mover = HAND, *, report: str | None = None, release: str | None = None
+    ) -> None:
         """Point an alias to a version, and read it back; the version's history says who held it before, and who did it.
 
         Raises:
@@ -172,12 +245,16 @@ class Registry(Protocol):
         """
         ...
 
-    def remove_alias(self, version: Version, alias: str, by: str) -> None:
+    def remove_alias(self, version: Version, alias: str, by: Mover) -> None:
         """Take an alias away from the version that holds it; the version's history says so."""
         ...
 
     def tag(self, version: Version, facts: Mapping[str, str | None]) -> None:
         """Record facts about a version; None removes one."""
+        ...
+
+    def describe(self, version: Version, text: str) -> None:
+        """Say what a version is, in a few lines for people."""
         ...
 
     def attach(self, version: Version, path: Path, folder: str) -> None:
@@ -190,6 +267,22 @@ class Registry(Protocol):
         Raises:
             UnreachableError: the registry does not answer.
         """
+        ...
+
+    def append(self, name: str, move: Move) -> Entry:
+        """Add an open entry to a model's record of moves; the first one begins the record."""
+        ...
+
+    def entries(self, name: str, state: State | None = None) -> list[Entry]:
+        """A model's record of moves, or its entries of one state, the newest first; empty where there is none."""
+        ...
+
+    def close(self, entry: Entry, state: State) -> None:
+        """Say how a move ended."""
+        ...
+
+    def guarded(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `check` before every write to aliases and tags within the block; what it raises stops the write."""
         ...
 
     def check_target(self, name: str, target: str, kind: str) -> None:

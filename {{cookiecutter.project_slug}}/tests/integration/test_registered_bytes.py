@@ -10,8 +10,9 @@ from {{ cookiecutter.project_slug }}.cli.evaluate import evaluate
 from {{ cookiecutter.project_slug }}.cli.predict import predict
 from {{ cookiecutter.project_slug }}.cli.rollback import rollback
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
-from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import CONTRACT_TAG, MlflowRegistry
+from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.schemas.contract import CONTRACT_TAG
 from {{ cookiecutter.project_slug }}.utils.files import sha256
 
 from tests.candidates import write_candidate

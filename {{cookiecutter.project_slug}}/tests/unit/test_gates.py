@@ -1,6 +1,7 @@
 """Every gate on hand-made candidates: what it passes, and the line with which it refuses."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,21 @@ from {{ cookiecutter.project_slug }}.promotion.quality import QualityGate
 from {{ cookiecutter.project_slug }}.promotion.report import OFF, Report, judge
 from {{ cookiecutter.project_slug }}.promotion.unseen import unseen_by_both
 
-from tests.candidates import SPLIT, case, records, version, write_candidate
+from tests.candidates import CONFIG, SPLIT, case, records, version, write_candidate
 
-QUALITY = QualityGate(floor=0.1, tolerance=0.01, rows=50)
+QUALITY = QualityGate(
+    floor=0.1,
+    tolerance=0.01,
+    rows=50,
+    slices={},
+    slice_tolerance=0.05,
+    slice_rows=30,
+    resamples=200,
+    confidence=0.95,
+)
+
+MAJOR = "a new major release (a tag with the next major number, or promotion.new_major=true by hand)"
+TOLD = f"when clients are told, make it {MAJOR}"
 
 
 def test_a_good_candidate_passes(tmp_path):
@@ -31,7 +44,9 @@ def test_a_good_candidate_passes(tmp_path):
     assert quality.figures["candidate"] == pytest.approx(5, rel=0.2)  # the noise
     assert quality.figures["incumbent"] == pytest.approx(np.hypot(5, 3), rel=0.2)
     assert quality.figures["common_rows"] == 200
-    assert provenance.passed
+    assert provenance == Verdict(
+        True, "commit cccccccc, clean tree, lock, configuration, and data dddddddd are recorded"
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,9 +55,8 @@ def test_a_good_candidate_passes(tmp_path):
         ({"contract": {"split": {}}}, "the contract does not cover split: train with this project's code"),
         ({"name": "flat"}, "the contract is that of 'flat', not of 'house'"),
         ({"missing": {"income": False}}, "not compatible with version 1: column 'income' may no longer be missing; "
-         "set its `missing: true` in config/data/, or promotion.new_major=true when clients are told"),
-        ({"key": False}, "not compatible with version 1: column 'id' is gone; set promotion.new_major=true when clients "
-         "are told"),
+         f"set its `missing: true` in config/data/; or {TOLD}"),
+        ({"key": False}, f"not compatible with version 1: column 'id' is gone; {TOLD}"),
     ],
 )  # fmt: skip
 def test_contract(tmp_path, changes, message):
@@ -73,7 +87,7 @@ def test_an_incumbent_that_cannot_run_on_these_rows_is_named(tmp_path, monkeypat
     monkeypatch.setattr(asked.incumbent.engine, "encode", lacks)
     verdict = QUALITY.check(asked)
     assert verdict.passed is new_major
-    assert verdict.reason.endswith("; no comparison: version 1 cannot run (missing column: 'floor')")
+    assert "no comparison: version 1 cannot run (missing column: 'floor'); train one that" in verdict.reason
 
 
 def test_rows_that_the_incumbent_refuses_are_left_out(tmp_path):
@@ -100,8 +114,8 @@ def test_parity_of_no_rows_is_no_parity(tmp_path):
 
 def test_a_threshold_that_is_no_number_passes_nothing(tmp_path):
     asked = case(write_candidate(tmp_path / "b"), write_candidate(tmp_path / "a"))
-    assert not QualityGate(floor=float("nan"), tolerance=0.0, rows=50).check(asked).passed
-    assert not QualityGate(floor=0.1, tolerance=float("nan"), rows=50).check(asked).passed
+    assert not replace(QUALITY, floor=float("nan")).check(asked).passed
+    assert not replace(QUALITY, tolerance=float("nan")).check(asked).passed
 
 
 def test_parity_sees_rows_that_are_off(tmp_path):
@@ -126,6 +140,32 @@ def test_provenance(tmp_path, provenance, message):
     assert verdict.reason.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "the run that trained it keeps no config.yaml: train again"),
+        (CONFIG.replace("seed: 0", "seed: 1"), "the run's config.yaml is not the configuration of its contract: train"),
+        ("seed: 0", "config: data is not set"),
+    ],
+)
+def test_a_configuration_that_is_not_the_one_that_trained(tmp_path, config, message):
+    asked = case(write_candidate(tmp_path / "b"), config=config)
+    verdict = judge({"provenance": ProvenanceGate()}, asked)["provenance"]
+    assert not verdict.passed
+    assert verdict.reason.startswith(message)
+
+
+@pytest.mark.parametrize("release", [None, "1.4.2", "9.0.0", "oops"])
+def test_the_major_release_that_is_next(tmp_path, release):
+    tags = {"release.prod": release} if release else {}
+    asked = case(write_candidate(tmp_path / "b", name="flat", key=False), write_candidate(tmp_path / "a"))
+    held = replace(asked.incumbent, version=version("1", **tags))
+    said = {"1.4.2": "(tag v2.0.0, or", "9.0.0": "(tag v10.0.0, or"}.get(
+        release, "(a tag with the next major number, or"
+    )
+    assert replace(asked, incumbent=held).major_release.startswith(f"a new major release {said}")
+
+
 @pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING", "absent"])
 def test_a_run_that_did_not_finish(tmp_path, status):
     verdict = ProvenanceGate().check(case(write_candidate(tmp_path / "b"), run_status=status))
@@ -136,7 +176,7 @@ def test_quality_has_a_floor(tmp_path):
     verdict = QUALITY.check(case(write_candidate(tmp_path / "b", bias=300.0)))
     assert not verdict.passed
     assert verdict.figures["skill"] < 0
-    assert verdict.reason.endswith("is below the floor 0.1")
+    assert verdict.reason.endswith(" is below the floor 0.1; the first to ask")
 
 
 def test_quality_refuses_what_is_worse_than_the_incumbent(tmp_path):
@@ -148,7 +188,7 @@ def test_quality_refuses_what_is_worse_than_the_incumbent(tmp_path):
 
 def test_quality_allows_the_tolerance(tmp_path):
     asked = case(write_candidate(tmp_path / "b", bias=2.0), write_candidate(tmp_path / "a"))
-    assert QualityGate(floor=0.1, tolerance=0.5, rows=50).check(asked).passed
+    assert replace(QUALITY, tolerance=0.5).check(asked).passed
 
 
 def test_few_rows_prove_nothing(tmp_path):
@@ -161,7 +201,7 @@ def test_few_common_rows_prove_nothing(tmp_path):
     verdict = QUALITY.check(case(write_candidate(tmp_path / "b", rows=records(100)[20:]), before))
     assert not verdict.passed
     assert verdict.figures["common_rows"] == 40
-    assert "; only 40 held-out rows are new to version 1 too and answered by it, fewer than 50: " in verdict.reason
+    assert "only 40 held-out rows are new to version 1 too and answered by it, fewer than 50: " in verdict.reason
 
 
 TIMES = {"method": "time", "column": "seen at", "validation_from": "2018-01-01T00:00:00Z"}
@@ -244,5 +284,21 @@ def test_the_report_says_it_all(tmp_path):
     page = paths[1].read_text()
     assert page.startswith("# m version 2 to prod: refused\n")
     assert "| y | refused | a \\| b |" in page
+    assert page.endswith("\n\n## x\n\nrows 3\n")
     assert report.refusals == {"y": "a | b"}
     assert report.table() == "passed   x  fine\nrefused  y  a | b\noff      z  switched off in the configuration"
+
+
+def test_figures_in_groups_are_tables(tmp_path):
+    old, small = {"rows": 60.0, "low": -0.5}, {"rows": 2.0}
+    figures = {"quality": {"skill": 0.5, "slices": {"old | older": old, "small": small}},
+               "latency": {"row_ms": {"candidate": 0.123456789}}, "parity": {}}  # fmt: skip
+    verdicts = {gate: Verdict(True, "fine", found) for gate, found in figures.items()}
+    report = Report("m", "2", "prod", None, "CI", "2026-01-01T00:00:00+00:00", verdicts)
+    json_file, page = report.write(tmp_path)
+    assert {gate["gate"]: gate["figures"] for gate in json.loads(json_file.read_text())["gates"]} == figures
+    assert page.read_text().partition("| parity | passed | fine |\n")[2] == (
+        "\n## quality\n\nskill 0.5\n\n## quality: slices\n\n"
+        "|  | rows | low |\n| --- | --- | --- |\n| old \\| older | 60 | -0.5 |\n| small | 2 | – |\n"
+        "\n## latency\n\n|  | candidate |\n| --- | --- |\n| row_ms | 0.12346 |\n"
+    )

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from {{ cookiecutter.project_slug }}.evaluation.metrics import evaluate
+from {{ cookiecutter.project_slug }}.evaluation.bootstrap import paired_interval
+from {{ cookiecutter.project_slug }}.evaluation.metrics import MAIN, evaluate, losses, main_metric
 from {{ cookiecutter.project_slug }}.schemas.contract import Target
 
 REGRESSION = Target(name="y", kind="regression", deviation=2.0)
@@ -73,3 +74,43 @@ def test_rows_of_one_class_have_no_roc_auc() -> None:
     got = classification(["a", "a"], [[0.9, 0.1], [0.4, 0.6]], ("a", "b"))
     assert "roc_auc" not in got
     assert got["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("kind", ["regression", "classification", "numbers"])
+def test_losses_of_rows_make_the_main_metric(kind: str) -> None:
+    draw = np.random.default_rng(0)
+    if kind == "regression":
+        target, truth = REGRESSION, draw.normal(size=40)
+        outputs = {"y_prediction": draw.normal(size=(40, 1)).astype(np.float32)}
+    else:
+        classes: tuple[object, ...] = ("a", "b", "c") if kind == "classification" else (0, 1, 7)
+        target = Target(name="y", kind="classification", classes=classes, deviation=0.5)
+        truth = draw.choice(np.array(classes, object if kind == "classification" else np.float64), 40)
+        shares = draw.dirichlet([0.1, 0.1, 0.1], 40).astype(np.float32)  # some of them are 0
+        labels = np.array(classes, object)[shares.argmax(axis=1)][:, None]
+        outputs = {"y_prediction": labels, "y_probabilities": shares}
+    got = losses(target, truth, outputs)
+    assert got.shape == (40,)
+    assert main_metric(target, got) == pytest.approx(evaluate(target, truth, outputs)[MAIN[target.kind]], rel=1e-12)
+
+
+def test_the_paired_interval_covers_as_often_as_it_says() -> None:
+    draw, within = np.random.default_rng(0), 0
+    for seed in range(200):
+        hard = draw.exponential(1, 300)  # what both models find hard cancels
+        ours, theirs = hard + draw.normal(0.1, 0.2, 300), hard + draw.normal(0, 0.2, 300)
+        low, high = paired_interval(ours, theirs, root=False, resamples=300, confidence=0.9, seed=seed)
+        assert high - low < 0.1  # unpaired it would be 0.27
+        within += low <= 0.1 <= high
+    assert 170 <= within <= 190
+
+
+def test_the_paired_interval_is_of_the_roots_and_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(1)
+    theirs = draw.normal(size=5_000) ** 2
+    said = {"resamples": 1_000, "confidence": 0.95, "seed": 0}
+    low, high = paired_interval(4 * theirs, theirs, root=True, **said)  # twice the rmse, whatever rows are drawn
+    assert low < 1 < high < low + 0.05
+    assert (low, high) == paired_interval(4 * theirs, theirs, root=True, **said)
+    monkeypatch.setattr("{{ cookiecutter.project_slug }}.evaluation.bootstrap.CELLS", 5_000 * 300)  # not all at once
+    assert paired_interval(4 * theirs, theirs, root=True, **said) == (low, high)

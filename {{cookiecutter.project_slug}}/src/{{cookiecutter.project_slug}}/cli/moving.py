@@ -5,27 +5,43 @@ import os
 
 from ..inference.engine import Engine
 from ..inference.wire import InputError
-from ..ports import Registry, UserError, Version
+from ..ports import Mover, Registry, UserError, Version
 from ..promotion.case import Incumbent
+from ..promotion.lifecycle import Lifecycle
+from ..promotion.turns import Turns
 from ..schemas.promotion import PromotionConfig
 
 
-def mover(config: PromotionConfig, registry: Registry) -> str:
+def mover(config: PromotionConfig, registry: Registry, what: str = "moves staging and prod") -> Mover:
     """Who moves the alias, for the version's history.
+
+    Args:
+        config: who may.
+        registry: where.
+        what: CI alone does, in an error.
 
     Raises:
         UserError: only CI may, and this is not CI.
     """
     if config.in_ci:
-        return f"CI ({config.ci})"
+        return Mover(f"CI ({config.ci})", config.pipeline, config.commit)
     if not registry.embedded:
-        raise UserError("only CI moves staging and prod on a shared registry: start its pipeline")
+        raise UserError(f"only CI {what} on a shared registry: start its pipeline")
     if not config.by_hand:
-        raise UserError("only CI moves staging and prod; on this embedded store add promotion.by_hand=true")
+        raise UserError(f"only CI {what}; on this embedded store add promotion.by_hand=true")
     try:
-        return f"{getpass.getuser()}, by hand"
+        return Mover(f"{getpass.getuser()}, by hand")
     except (KeyError, OSError):  # a container's user may have no name
-        return f"user {os.getuid()}, by hand"
+        return Mover(f"user {os.getuid()}, by hand")
+
+
+def open_lifecycle(config: PromotionConfig, registry: Registry, name: str) -> Lifecycle:
+    """The lifecycle of a registered model, for whoever runs this.
+
+    Raises:
+        UserError: only CI may move its aliases, and this is not CI.
+    """
+    return Lifecycle(registry, name, mover(config, registry), Turns(registry, name, config.lease_seconds))
 
 
 def load_incumbent(registry: Registry, held: Version | None) -> Incumbent | None:

@@ -5,9 +5,17 @@ from typing import TYPE_CHECKING
 from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omegaconf import DictConfig
 
+    from ..ports import Registry, Version
+    from ..promotion.case import Case
     from ..promotion.report import Report
+    from ..schemas.promotion import PromoteConfig
+
+GONE = ("absent", "deleted")
+"""States of a run that keeps nothing."""
 
 
 def promote(cfg: "DictConfig") -> "Report | None":
@@ -17,77 +25,124 @@ def promote(cfg: "DictConfig") -> "Report | None":
         What the gates found; None where the version holds the alias already.
 
     Raises:
-        UserError: the move is not allowed here or not legal, or a gate refuses.
+        UserError: the move is not allowed here or not legal, a gate refuses, or an alias moved meanwhile.
     """
-    import datetime
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from loguru import logger
 
-    from ..inference.engine import Engine
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..ports import UserError
-    from ..promotion.case import Case
-    from ..promotion.lifecycle import Lifecycle
-    from ..promotion.report import Report, judge
     from ..schemas.config import validate
     from ..schemas.promotion import PromoteConfig
-    from ..utils.instantiate import build
-    from .moving import load_incumbent, mover
+    from .moving import open_lifecycle
 
     config = validate(PromoteConfig, cfg)
-    gates = (config.promotion.staging if config.to == "staging" else config.promotion.prod).gates
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
-        by = mover(config.promotion, registry)
-        lifecycle = Lifecycle(registry, config.mlflow.model, by)
+        lifecycle = open_lifecycle(config.promotion, registry, config.mlflow.model)
         version = lifecycle.version(str(config.version))
         name = f"{version.name} version {version.version}"
         lifecycle.check(version, config.to)
         if config.to in version.aliases:
+            lifecycle.finish(version, config.to)
             logger.info("{} holds {} already", name, config.to)
             return None
-        held = lifecycle.incumbent(version)
-        try:
-            candidate = Engine(registry.download(version))
-        except UserError as error:
-            raise UserError(f"{name} cannot be judged ({error}): train it anew") from None
-        case = Case(
-            version=version,
-            run_status=registry.run_status(version),
-            candidate=candidate,
-            incumbent=load_incumbent(registry, held),
-            new_major=config.promotion.new_major,
-        )
-        report = Report(
-            name=version.name,
-            version=version.version,
-            to=config.to,
-            incumbent=held.version if held else None,
-            by=by,
-            at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            verdicts=judge({gate: build(node) if node else None for gate, node in gates.items()}, case),
-        )
+        held = lifecycle.held(config.to)
+        case = _case(config, registry, version, lifecycle.incumbent(version))
+        report = _judge(config, case, lifecycle.mover.by)
         print(report.table(), flush=True)
-        kept = f"promotion/{version.version}"
-        verdict = "refused" if report.refusals else "passed"
-        if case.run_status in ("absent", "deleted"):
-            logger.warning("the report is not kept: the run that trained {} is {}", name, case.run_status)
-            registry.tag(version, {f"promotion.{config.to}": verdict})
-        else:
-            for path in report.write(Path(folder)):
-                registry.attach(version, path, kept)
-            registry.tag(version, {f"promotion.{config.to}": f"{verdict}: {kept}/{config.to}.md"})
+        kept = _keep(report, case, registry, Path(folder))
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
             raise UserError(f"{name} does not become {config.to}: {why}")
-        now = lifecycle.incumbent(version)
-        if (now.version if now else None) != report.incumbent:
-            raise UserError("prod moved while the gates ran: nothing was moved; ask again")
-        lifecycle.promote(version, config.to)
-    logger.info("{} holds {}; the report is in run {} under {}", name, config.to, version.run_id, kept)
+        lifecycle.promote(version, config.to, held, report=kept)
+    where = f"in run {version.run_id} at {kept}" if kept else "not kept"
+    logger.info("{} holds {}; the report is {}", name, config.to, where)
     return report
+
+
+def _case(config: "PromoteConfig", registry: "Registry", version: "Version", held: "Version | None") -> "Case":
+    """The version with its servable, beside the incumbent."""
+    from ..inference.engine import Engine
+    from ..ports import UserError
+    from ..promotion.case import Case
+    from ..schemas.resolved import CONFIG_FILE
+    from .moving import load_incumbent
+
+    try:
+        candidate = Engine(registry.download(version))
+    except UserError as error:
+        raise UserError(f"{version.name} version {version.version} cannot be judged ({error}): train it anew") from None
+    status = registry.run_status(version)
+    return Case(
+        version=version,
+        run_status=status,
+        candidate=candidate,
+        incumbent=load_incumbent(registry, held),
+        new_major=config.promotion.new_major,
+        config=None if status in GONE else registry.attached(version, CONFIG_FILE),
+    )
+
+
+def _judge(config: "PromoteConfig", case: "Case", by: str) -> "Report":
+    """What every gate of the alias says."""
+    import datetime
+
+    from ..promotion.report import Report, judge
+    from ..utils.instantiate import build
+
+    gates = (config.promotion.staging if config.to == "staging" else config.promotion.prod).gates
+    return Report(
+        name=case.version.name,
+        version=case.version.version,
+        to=config.to,
+        incumbent=case.incumbent.version.version if case.incumbent else None,
+        by=by,
+        at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        verdicts=judge({gate: build(node) if node else None for gate, node in gates.items()}, case),
+    )
+
+
+def _keep(report: "Report", case: "Case", registry: "Registry", folder: "Path") -> str | None:
+    """Keep the report with the version's run, and name it in a tag.
+
+    Returns:
+        Where in the run it is; None where the run is gone.
+    """
+    from loguru import logger
+
+    version, verdict = case.version, "refused" if report.refusals else "passed"
+    if case.run_status in GONE:
+        gone = f"the run that trained {version.name} version {version.version} is {case.run_status}"
+        logger.warning("the report is not kept: {}", gone)
+        registry.tag(version, {f"promotion.{report.to}": verdict})
+        return None
+    kept = f"promotion/{version.version}"
+    for path in (*report.write(folder), _card(report, case, registry, folder)):
+        registry.attach(version, path, kept)
+    registry.tag(version, {f"promotion.{report.to}": f"{verdict}: {kept}/{report.to}.md"})
+    return f"{kept}/{report.to}.md"
+
+
+def _card(report: "Report", case: "Case", registry: "Registry", folder: "Path") -> "Path":
+    """The version's model card with what the gates found; its description says where the card will be."""
+    from ..ports import UserError
+    from ..promotion.card import CARD_FILE, card, summary
+    from ..schemas.resolved import read_resolved
+
+    version, contract = case.version, case.candidate.contract
+    run = registry.run_facts(str(version.run_id))
+    try:
+        trained = read_resolved(case.config) if case.config else None
+    except UserError:  # the gate on provenance has said so
+        trained = None
+    path = folder / CARD_FILE
+    path.write_text(card(contract, trained, run, version=version.version, report=report), encoding="utf-8")
+    where = f"promotion/{version.version}/{CARD_FILE} of run {version.run_id}"
+    registry.describe(version, summary(contract, trained, run, where))
+    return path
 
 
 if __name__ == "__main__":

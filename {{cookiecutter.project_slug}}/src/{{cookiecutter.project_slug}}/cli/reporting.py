@@ -13,12 +13,15 @@ from ..evaluation.metrics import MAIN, evaluate
 from ..integrations.mlflow_registry import MlflowRegistry
 from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
-from ..ports import AliasMovedError, UnsupportedModelError, Version
+from ..ports import AliasMovedError, Mover, UnsupportedModelError, Version
+from ..promotion.card import CARD_FILE, card, summary
 from ..schemas.config import TrainConfig
+from ..schemas.resolved import CONFIG_FILE
 from ..training.fit import Fitted
 from ..training.servable import Export
 from ..utils import provenance
 from ..utils.provenance import Code
+from .registering import version_tags
 
 SPLITS = {"train": "train", "validation": "val", "heldout": "test"}
 """Names of the splits in metrics."""
@@ -42,7 +45,7 @@ def log_setup(run: MlflowTracker, cfg: DictConfig, code: Code, table: Table) -> 
     run.tags({**cfg.mlflow.tags} | facts | provenance.system())
     resolved = OmegaConf.create(container)
     resolved.mlflow.tracking_uri = shown(cfg.mlflow.tracking_uri)
-    run.text(OmegaConf.to_yaml(resolved), "config.yaml")
+    run.text(OmegaConf.to_yaml(resolved), CONFIG_FILE)
 
 
 def log_evaluation(
@@ -62,6 +65,7 @@ def log_evaluation(
         found = evaluate(target, part.columns[target.name][:, 0], fitted.predict(part))
         values |= {f"{name}/{metric}": value for metric, value in found.items()}
     run.metrics(values)
+    run.tags({f"data.rows.{name}": str(int((sides == side).sum())) for side, name in SPLITS.items()})
     main = f"test/{MAIN[target.kind]}"
     logger.info("{}: {:.5g}; {}", main, values[main], _listed(values, "test/", main))
 
@@ -89,8 +93,6 @@ def publish(
 ) -> Version | None:
     """Export the servable, keep it with the run, and register it under `dev`, where that is wanted and allowed.
 
-    The version says how it did on the held-out rows, so that a list of versions needs no look at their runs.
-
     Raises:
         UnsupportedModelError: the model has no converter, and a version is wanted.
     """
@@ -103,20 +105,16 @@ def publish(
         return None
     run.metrics({"export/parity": servable.parity})
     run.servable(servable.folder)
+    facts = registry.run_facts(run.run_id)
+    run.text(card(servable.contract, config, facts, version=None, report=None), CARD_FILE)
     if not config.mlflow.register_model:
         return None
-    made_from = servable.contract.provenance
-    assert made_from is not None
-    tags = {
-        **config.mlflow.tags,
-        "experiment": config.mlflow.experiment,
-        "data.sha256": made_from.data,
-        "git.commit": made_from.commit or "unknown",
-        **{name: f"{value:.6g}" for name, value in metrics.items() if name.startswith("test/")},
-    }
+    tags = version_tags(servable.contract, config.mlflow.experiment, metrics, config.mlflow.tags)
     try:
         version = registry.register(run, servable.folder, tags)
-        registry.set_alias(version, "dev", by=f"run {run.run_id}")
+        where = f"{CARD_FILE} of run {run.run_id}"
+        registry.describe(version, summary(servable.contract, config, facts, where))
+        registry.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     except AliasMovedError as moved:  # another training has finished: its version is the newest
         logger.warning("{}", moved)
         return version

@@ -27,15 +27,14 @@ def rollback(cfg: "DictConfig") -> "tuple[Version, Version]":
 
     from ..inference.engine import Engine
     from ..integrations.mlflow_registry import MlflowRegistry
-    from ..promotion.lifecycle import Lifecycle
     from ..schemas.config import validate
     from ..schemas.promotion import RollbackConfig
-    from .moving import mover
+    from .moving import open_lifecycle
 
     config = validate(RollbackConfig, cfg)
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
-        lifecycle = Lifecycle(registry, config.mlflow.model, mover(config.promotion, registry))
+        lifecycle = open_lifecycle(config.promotion, registry, config.mlflow.model)
         way = lifecycle.way_back(None if config.version is None else str(config.version))
         if not way.done:
             Engine(registry.download(way.serving)).check_golden()

@@ -8,7 +8,7 @@ from sklearn import metrics
 from ..schemas.contract import Target
 
 MAIN = {"regression": "rmse", "classification": "log_loss"}
-"""The metric by which models are compared; lower is better."""
+"""The metric by which models are compared; lower is better. The mean of the rows' losses, or its root."""
 
 
 def evaluate(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -31,6 +31,26 @@ def evaluate(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray
     classes = np.array(target.classes, truth.dtype)
     codes = np.searchsorted(classes, truth)
     return _classification(codes, np.asarray(outputs[target.probabilities], np.float64))
+
+
+def losses(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What each row adds to the main metric, float64 `[N]`: its squared error, or -log of its class's probability."""
+    if target.classes is None:
+        error = np.asarray(outputs[target.prediction], np.float64)[:, 0] - truth
+        squared: np.ndarray = error**2
+        return squared
+    codes = np.searchsorted(np.array(target.classes, truth.dtype), truth)
+    probabilities = np.asarray(outputs[target.probabilities], np.float64)
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    least = np.finfo(np.float64).eps  # as in scikit-learn's log_loss: no row counts as infinitely wrong
+    nats: np.ndarray = -np.log(np.clip(probabilities[np.arange(len(codes)), codes], least, 1 - least))
+    return nats
+
+
+def main_metric(target: Target, of_rows: np.ndarray) -> float:
+    """Rmse or log_loss of rows with these losses, as `evaluate` has it."""
+    mean = float(of_rows.mean())
+    return mean**0.5 if target.classes is None else mean
 
 
 def skill(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray]) -> float:

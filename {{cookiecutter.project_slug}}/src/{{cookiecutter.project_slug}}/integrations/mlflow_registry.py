@@ -1,18 +1,18 @@
 """Registered models in MLflow: versions, and the aliases that point to them."""
 
-import datetime
-import json
 import math
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..ports import AliasMovedError, Tracker, UserError, Version
-from ..schemas.contract import CONTRACT_FILE, Contract
+from ..ports import HAND, AliasMovedError, Entry, Move, Mover, RunFacts, State, Tracker, UserError, Version
+from ..schemas.contract import CONTRACT_FILE, CONTRACT_TAG, Contract
 from ..utils.files import replacing, sha256
+from . import mlflow_moves
+from .mlflow_history import HISTORY_TAG, extended
 from .mlflow_store import SQLITE, client, one_line, shown
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 REFERENCE = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 TARGET_TAG, KIND_TAG = "target", "kind"
-CONTRACT_TAG = "contract.sha256"
-"""sha256 of the contract, which holds the digests of all other files: who may change those may not change a tag."""
-HISTORY_TAG = "history"
-"""Every move of an alias to or from a version, as a JSON list: alias, at, by, before (or removed)."""
 
 
 class MlflowRegistry:
@@ -36,6 +32,7 @@ class MlflowRegistry:
 
     def __init__(self, tracking_uri: str, cache_dir: Path | None = None) -> None:
         self._uri, self._cache = tracking_uri, cache_dir
+        self._check: Callable[[], None] | None = None
 
     @cached_property
     def _client(self) -> "MlflowClient":
@@ -77,6 +74,14 @@ class MlflowRegistry:
                 token = page.token or ""
         return sorted((_version(one, aliases) for one in found), key=lambda one: -int(one.version))
 
+    def registered(self, name: str, run_id: str) -> Version | None:
+        """The newest version of a model that comes from a run; None where there is none."""
+        with one_line(self._uri):
+            found = self._client.search_model_versions(f"name='{name}' and run_id='{run_id}'")
+            if not found:
+                return None
+            return _version(max(found, key=lambda one: int(one.version)), self._aliases(name))
+
     def run_status(self, version: Version) -> str:
         """How the version's run ended; see `ports.Registry`."""
         from mlflow.exceptions import MlflowException
@@ -91,6 +96,12 @@ class MlflowRegistry:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return "absent"
+
+    def run_facts(self, run_id: str) -> RunFacts:
+        """What a run recorded of itself; see `ports.Registry`."""
+        with one_line(self._uri):
+            data = self._client.get_run(run_id).data
+        return RunFacts(dict(data.metrics), dict(data.tags))
 
     def download(self, version: Version) -> Path:
         """The version's servable as a directory, kept in the cache: a version's bytes never change.
@@ -125,20 +136,25 @@ class MlflowRegistry:
             )
         return Version(contract.name, str(made.version), tracker.run_id, (), facts)
 
-    def set_alias(self, version: Version, alias: str, by: str = "hand") -> None:
+    def set_alias(
+        self, version: Version, alias: str, by: Mover = HAND, *, report: str | None = None, release: str | None = None
+    ) -> None:
         """Point an alias to a version, and read it back; see `ports.Registry`."""
         with one_line(self._uri):
             before = self._client.get_registered_model(version.name).aliases.get(alias)
-            self._remember(version, alias, by, before=None if before is None else str(before))
+            held = None if before is None else str(before)
+            self._remember(version, alias, by, {"before": held, "report": report, "release": release})
+            self._may_write()
             self._client.set_registered_model_alias(version.name, alias, version.version)
             now = self._client.get_registered_model(version.name).aliases.get(alias)
         if str(now) != version.version:
             raise AliasMovedError(f"{version.name}: {alias} was set to version {version.version}, and reads {now}")
 
-    def remove_alias(self, version: Version, alias: str, by: str) -> None:
+    def remove_alias(self, version: Version, alias: str, by: Mover) -> None:
         """Take an alias away from the version that holds it; see `ports.Registry`."""
         with one_line(self._uri):
-            self._remember(version, alias, by, removed=True)
+            self._remember(version, alias, by, {"removed": True})
+            self._may_write()
             self._client.delete_registered_model_alias(version.name, alias)
 
     def tag(self, version: Version, facts: Mapping[str, str | None]) -> None:
@@ -146,9 +162,44 @@ class MlflowRegistry:
         with one_line(self._uri):
             for key, value in facts.items():
                 if value is not None:
+                    self._may_write()
                     self._client.set_model_version_tag(version.name, version.version, key, value)
                 elif key in self._client.get_model_version(version.name, version.version).tags:
+                    self._may_write()
                     self._client.delete_model_version_tag(version.name, version.version, key)
+
+    def append(self, name: str, move: Move) -> Entry:
+        """Add an entry to the record of moves; see `ports.Registry`."""
+        with one_line(self._uri):
+            return mlflow_moves.append(self._client, name, move)
+
+    def entries(self, name: str, state: State | None = None) -> list[Entry]:
+        """The record of moves; see `ports.Registry`."""
+        with one_line(self._uri):
+            return mlflow_moves.read(self._client, name, state)
+
+    def close(self, entry: Entry, state: State) -> None:
+        """Say how a move ended; see `ports.Registry`."""
+        with one_line(self._uri):
+            mlflow_moves.close(self._client, entry, state)
+
+    @contextmanager
+    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call `check` before every write within the block; see `ports.Registry`."""
+        self._check = check
+        try:
+            yield
+        finally:
+            self._check = None
+
+    def _may_write(self) -> None:
+        if self._check is not None:
+            self._check()
+
+    def describe(self, version: Version, text: str) -> None:
+        """Say what a version is; see `ports.Registry`."""
+        with one_line(self._uri):
+            self._client.update_model_version(version.name, version.version, text)
 
     def attach(self, version: Version, path: Path, folder: str) -> None:
         """Keep a file with the version's run; see `ports.Registry`."""
@@ -170,20 +221,17 @@ class MlflowRegistry:
         database = Path(self._uri.removeprefix(SQLITE))
         if self.embedded and not database.is_file():
             raise UserError(f"there is no {database} in {Path.cwd()}: train first, or set MLFLOW_TRACKING_URI")
-        if not self._client.search_registered_models(f"name='{name}'"):
+        found = self._client.search_registered_models(f"name='{name}'")
+        if not found:
             raise UserError(f"there is no registered model {name!r} at {shown(self._uri)}: train it first")
-        aliases: Mapping[str, str] = self._client.get_registered_model(name).aliases
-        return aliases
+        return {alias: str(number) for alias, number in found[0].aliases.items()}  # sqlite answers numbers
 
-    def _remember(self, version: Version, alias: str, by: str, **what: object) -> None:
+    def _remember(self, version: Version, alias: str, by: Mover, what: Mapping[str, object]) -> None:
         """Append to the version's history before the alias moves, so that a kill in between loses nothing."""
         tags = self._client.get_model_version(version.name, version.version).tags
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        history, move = read_history(tags), {"alias": alias, "by": by, **what}
-        if history and {key: value for key, value in history[-1].items() if key != "at"} == move:
-            history.pop()  # it was killed between this line and the move, and is made again
-        history.append(move | {"at": now})
-        self._client.set_model_version_tag(version.name, version.version, HISTORY_TAG, json.dumps(history))
+        history = extended(tags, alias, by, what)
+        self._may_write()
+        self._client.set_model_version_tag(version.name, version.version, HISTORY_TAG, history)
 
     def check_target(self, name: str, target: str, kind: str) -> None:
         """Refuse a name that is taken by a model of another target."""
@@ -207,15 +255,6 @@ class MlflowRegistry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-
-
-def read_history(tags: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The moves of aliases that a version's tags tell of; none where the tag was written by another hand."""
-    try:
-        history = json.loads(tags.get(HISTORY_TAG, "[]"))
-    except json.JSONDecodeError:
-        return []
-    return history if isinstance(history, list) and all(isinstance(move, dict) for move in history) else []
 
 
 def read_metrics(tags: Mapping[str, str]) -> dict[str, float]:

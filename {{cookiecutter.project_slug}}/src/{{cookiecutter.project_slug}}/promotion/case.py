@@ -7,6 +7,11 @@ from typing import Protocol
 from ..inference.engine import Engine
 from ..ports import Version
 
+RELEASED = "release.prod"
+"""The tag of a version that holds the number under which it became `prod`."""
+Figures = Mapping[str, "float | Figures"]
+"""Numbers by name; a group of them has a name too."""
+
 
 @dataclass(frozen=True)
 class Incumbent:
@@ -31,6 +36,15 @@ class Case:
     """None for the first version that asks."""
     new_major: bool
     """Whether clients are told to change: the contract may differ, and there is nothing to compare with."""
+    config: str | None = None
+    """The text of the resolved configuration that the run keeps; None where it keeps none."""
+
+    @property
+    def major_release(self) -> str:
+        """How a version is released that clients of the incumbent cannot call unchanged."""
+        number, _, _ = (self.incumbent.version.tags if self.incumbent else {}).get(RELEASED, "").partition(".")
+        tag = f"tag v{int(number) + 1}.0.0" if number.isdecimal() else "a tag with the next major number"
+        return f"a new major release ({tag}, or promotion.new_major=true by hand)"
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Verdict:
     passed: bool
     reason: str
     """One line: what was found, or what is wrong and what to do."""
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Figures = field(default_factory=dict)
 
 
 class Gate(Protocol):

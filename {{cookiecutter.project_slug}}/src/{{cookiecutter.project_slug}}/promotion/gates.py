@@ -7,6 +7,7 @@ from ..inference.engine import GOLDEN_FILE
 from ..inference.parity import disagreement
 from ..schemas.compatibility import incompatibility
 from ..schemas.contract import GRAPH_FILE
+from ..schemas.resolved import CONFIG_FILE, config_digest, read_resolved
 from .case import Case, Verdict
 
 FILES = (GRAPH_FILE, GOLDEN_FILE, HELDOUT_FILE, "reference.json")
@@ -32,12 +33,12 @@ class ContractGate:
         number = case.incumbent.version.version
         if case.new_major:
             return Verdict(True, f"{complete}; a new major release, so clients of version {number} must change")
-        hint = "set promotion.new_major=true when clients are told"
+        hint = f"when clients are told, make it {case.major_release}"
         if case.incumbent.engine is None:
             return Verdict(False, f"version {number} cannot be compared with ({case.incumbent.problem}): {hint}")
         broken = incompatibility(contract, case.incumbent.engine.contract)
         if broken and broken.endswith("may no longer be missing"):
-            hint = "set its `missing: true` in config/data/, or promotion.new_major=true when clients are told"
+            hint = f"set its `missing: true` in config/data/; or {hint}"
         if broken:
             return Verdict(False, f"not compatible with version {number}: {broken}; {hint}")
         return Verdict(True, f"{complete}; compatible with version {number}")
@@ -81,8 +82,12 @@ class ProvenanceGate:
             return Verdict(False, "trained without uv.lock: run `make setup`, commit uv.lock, and train again")
         if case.run_status != "FINISHED":
             return Verdict(False, f"the run that trained it is {case.run_status}, not FINISHED: train again")
+        if case.config is None:
+            return Verdict(False, f"the run that trained it keeps no {CONFIG_FILE}: train again")
+        if config_digest(read_resolved(case.config)) != made_from.config:
+            return Verdict(False, f"the run's {CONFIG_FILE} is not the configuration of its contract: train again")
         said = case.version.tags.get("data.sha256"), case.version.tags.get("git.commit")
         if said != (made_from.data, made_from.commit):
             return Verdict(False, "data and commit in the version's tags are not those of its contract")
-        recorded = f"commit {made_from.commit[:8]}, clean tree, lock, and data {made_from.data[:8]}"
+        recorded = f"commit {made_from.commit[:8]}, clean tree, lock, configuration, and data {made_from.data[:8]}"
         return Verdict(True, f"{recorded} are recorded")

@@ -10,7 +10,8 @@ from loguru import logger
 
 from ..inference.wire import InputError
 from ..ports import UserError
-from .case import Case, Gate, Verdict
+from .case import Case, Figures, Gate, Verdict
+from .markdown import figures_of, table
 
 OFF = Verdict(True, "switched off in the configuration")
 
@@ -37,8 +38,18 @@ class Report:
         """For a terminal: a line per gate."""
         width = max(map(len, self.verdicts))
         return "\n".join(
-            f"{_word(verdict):<8} {gate:<{width}}  {verdict.reason}" for gate, verdict in self.verdicts.items()
+            f"{word(verdict):<8} {gate:<{width}}  {verdict.reason}" for gate, verdict in self.verdicts.items()
         )
+
+    def markdown(self, level: int = 2) -> list[str]:
+        """For a page: who asked, a table of the gates, and what they measured under headings of a level."""
+        against = f"version {self.incumbent}" if self.incumbent else "nothing: it is the first"
+        lines = [f"Asked by {self.by} at {self.at}; compared with {against}.", ""]
+        rows = [[gate, word(verdict), verdict.reason] for gate, verdict in self.verdicts.items()]
+        lines += table(["gate", "verdict", "what was found"], rows)
+        for gate, verdict in self.verdicts.items():
+            lines += figures_of(gate, verdict.figures, level)
+        return lines
 
     def write(self, folder: Path) -> list[Path]:
         """`<to>.json` and `<to>.md`."""
@@ -51,23 +62,14 @@ class Report:
             "at": self.at,
             "passed": not self.refusals,
             "gates": [
-                {"gate": gate, "verdict": _word(verdict), "reason": verdict.reason, "figures": dict(verdict.figures)}
+                {"gate": gate, "verdict": word(verdict), "reason": verdict.reason, "figures": _plain(verdict.figures)}
                 for gate, verdict in self.verdicts.items()
             ],
         }
-        against = f"version {self.incumbent}" if self.incumbent else "nothing: it is the first"
-        rows = [
-            f"| {gate} | {_word(verdict)} | {verdict.reason.replace('|', chr(92) + '|')} |"
-            for gate, verdict in self.verdicts.items()
-        ]
         page = [
             f"# {self.name} version {self.version} to {self.to}: {'refused' if self.refusals else 'passed'}",
             "",
-            f"Asked by {self.by} at {self.at}; compared with {against}.",
-            "",
-            "| gate | verdict | what was found |",
-            "| --- | --- | --- |",
-            *rows,
+            *self.markdown(),
         ]
         texts = {"json": json.dumps(document, indent=1, ensure_ascii=False), "md": "\n".join(page)}
         for suffix, text in texts.items():
@@ -96,5 +98,10 @@ def _one_line(text: str) -> str:
     return textwrap.shorten(text, 400, placeholder=" …")
 
 
-def _word(verdict: Verdict) -> str:
+def word(verdict: Verdict) -> str:
+    """A verdict in a word."""
     return "off" if verdict is OFF else "passed" if verdict.passed else "refused"
+
+
+def _plain(figures: Figures) -> dict[str, object]:
+    return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in figures.items()}

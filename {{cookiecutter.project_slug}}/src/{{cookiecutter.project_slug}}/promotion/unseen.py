@@ -1,5 +1,6 @@
-"""Held-out rows of a candidate that the incumbent was not fitted on either."""
+"""Held-out rows of a candidate that the incumbent was not fitted on either, and that it answers."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from ..evaluation.heldout import read_rows
 from ..inference.engine import Engine
+from ..inference.wire import Gathered
 from ..schemas.contract import Contract
 
 
@@ -31,6 +33,21 @@ def unseen_by_both(candidate: Engine, incumbent: Engine) -> np.ndarray:
             return later
     known = set(_identities(incumbent, candidate))
     return np.array([row in known for row in _identities(candidate, incumbent)], bool)
+
+
+def answered(engine: Engine, columns: Mapping[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Those of the rows that an engine answers, as a mask `[N]`.
+
+    A candidate may take what the incumbent refuses, such as a gap in a column that had none before.
+
+    Raises:
+        InputError: the engine needs a column that the rows lack.
+    """
+    refused = Gathered()
+    engine.run_encoded(engine.encode(columns, refused), refused)
+    mask = rows.copy()
+    mask[list(refused.reasons)] = False
+    return mask
 
 
 def _hashed(contract: Contract) -> tuple[Any, ...]:

@@ -7,15 +7,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..ports import UserError
+from ..ports import RECORD, UserError
 from .data import DataConfig
 from .groups import Component, Group
 from .serving import ServingConfig
 from .targets import check_target
 
 OWN_TAGS = re.compile(
-    r"experiment|history|kind|lifecycle|servable|target|data\.(rows|sha256)|(git|lock|mlflow|package|prod|promotion|"
-    r"rollback|system)\..*|test/.*"
+    r"experiment|history|kind|lifecycle|servable|target|data\.(rows(\..*)?|sha256)|(git|lock|mlflow|package|prod|promotion|"
+    r"release|rollback|system)\..*|test/.*"
 )
 """Tags of runs and versions that are the project's own: gates and the lifecycle rely on them."""
 
@@ -72,6 +72,10 @@ class MlflowConfig(Group):
     def _fits_into_a_reference(cls, name: str) -> str:
         if set(name) & set("/:@%'\""):
             raise ValueError(f"a registered model's name holds none of / : @ % and quotes, {name!r} does")
+        if name.endswith(RECORD):
+            raise ValueError(
+                f"{name!r} is the record of {name.removesuffix(RECORD)!r}: no model's name ends in {RECORD}"
+            )
         return name
 
     @field_validator("tags")

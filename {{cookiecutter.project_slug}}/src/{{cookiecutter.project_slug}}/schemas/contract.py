@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 SCHEMA_VERSION = 1
 CONTRACT_FILE = "contract.json"
 GRAPH_FILE = "model.onnx"
+CONTRACT_TAG = "contract.sha256"
+"""The tag of a version with the sha256 of its contract, which holds the digests of all other files: who may change
+those may not change a tag."""
 CATEGORIES_SHOWN = 100
 """Levels that a contract lists at most."""
 

@@ -1,13 +1,13 @@
 """The groups of the verbs that move aliases, and of the one that lists them."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from .config import LoggingConfig, MlflowConfig
 from .groups import Component, Group
 
-GATES = ("contract", "parity", "quality", "provenance", "deployable")
+GATES = ("contract", "parity", "quality", "latency", "provenance", "security", "deployable")
 """The gates that every stage names, in the order in which they run: the one that starts servers comes last."""
 
 
@@ -26,12 +26,32 @@ class StageConfig(Group):
         return {name: gates[name] for name in dict.fromkeys([*GATES, *gates])}
 
 
+class SliceConfig(Group):
+    """A group of held-out rows that is judged by itself: those with some values, or those within bounds."""
+
+    column: str
+    values: tuple[str | bool | int | float | None, ...] | None = None
+    """Any of these; null is a missing value."""
+    at_least: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _chooses_rows(self) -> Self:
+        bounds = self.at_least is not None or self.below is not None
+        if bounds is (self.values is not None) or self.values == ():
+            raise ValueError("a slice has either values or bounds (at_least, below, or both)")
+        return self
+
+
 class PromotionConfig(Group):
     """Who may move aliases, and what a version must pass."""
 
     ci: str | int | bool | None
     by_hand: bool
     new_major: bool
+    pipeline: str | None
+    commit: str | None
+    lease_seconds: float = Field(gt=0)
     staging: StageConfig
     prod: StageConfig
 
@@ -55,6 +75,15 @@ class RollbackConfig(Group):
     """`config/rollback.yaml`."""
 
     version: int | None = Field(ge=1)
+    promotion: PromotionConfig
+    mlflow: MlflowConfig
+    logging: LoggingConfig
+
+
+class RegisterConfig(Group):
+    """`config/register.yaml`."""
+
+    run: str = Field(pattern=r"^[0-9a-f]{32}$")
     promotion: PromotionConfig
     mlflow: MlflowConfig
     logging: LoggingConfig

@@ -1,7 +1,5 @@
 """Writes a servable's directory: graph, contract, reference, held-out rows, golden rows, feature tables."""
 
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from ..ports import UserError
 from ..schemas.config import TrainConfig
 from ..schemas.contract import CONTRACT_FILE, GRAPH_FILE, Contract, Provenance
 from ..schemas.data import TimeSplit
+from ..schemas.resolved import config_digest
 from ..utils.files import replacing, sha256
 from ..utils.provenance import Code
 from . import golden, reference
@@ -84,16 +83,6 @@ def export(fitted: Fitted, table: Table, sides: np.ndarray, config: TrainConfig,
 
 
 def _contract(fitted: Fitted, table: Table, config: TrainConfig, code: Code) -> Contract:
-    decisive = config.model_dump(
-        mode="json",
-        include={"data", "features", "model", "trainer", "seed"},
-        exclude={
-            "data": {"path", "source", "raw_dir", "processed_dir"},
-            "trainer": {"checkpoints", "resume"},
-            "model": {"trainer"},
-        },
-    )
-    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
     split = config.data.split.model_dump(mode="json")
     if split.get("by"):  # what the hash depends on, for columns that the contract may not hold
         split["kinds"] = [config.data.columns[name].kind for name in split["by"]]
@@ -105,7 +94,7 @@ def _contract(fitted: Fitted, table: Table, config: TrainConfig, code: Code) -> 
         split={key: ",".join(value) if isinstance(value, list) else value for key, value in split.items()},
         opsets={"ai.onnx": OPSET, "ai.onnx.ml": ML_OPSET, "ir": IR_VERSION},
         provenance=Provenance(
-            commit=code.commit, dirty=code.dirty, lock=code.lock, data=table.fingerprint, config=digest
+            commit=code.commit, dirty=code.dirty, lock=code.lock, data=table.fingerprint, config=config_digest(config)
         ),
     )
 
