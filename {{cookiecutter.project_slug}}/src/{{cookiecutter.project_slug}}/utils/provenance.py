@@ -1,6 +1,5 @@
 """What a run was made from: commit, lock, machine."""
 
-import os
 import platform
 import re
 import subprocess
@@ -10,12 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .files import sha256
+from .machine import cpu, threads
 
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
 REVISION = re.compile(r"(?P<commit>[0-9a-f]{40,64})(?P<mark>-dirty)?")
 """How an image names the commit that it was built from."""
-CPU_INFO = Path("/proc/cpuinfo")
-MODEL_NAME = re.compile(r"^model name\s*:\s*(?P<name>.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -63,19 +61,13 @@ def code(generated: Sequence[str], revision: str | None = None) -> Code:
     return Code(commit, _git("branch", "--show-current"), dirty, _lock())
 
 
-def knows(commit: str) -> bool:
-    """Whether the repository of the working directory has a commit."""
-    named = REVISION.fullmatch(commit)
-    return named is not None and _git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
-
-
 def system() -> dict[str, str]:
     """Machine and libraries, by name."""
     facts = {
         "system.platform": platform.platform(),
         "system.processor": platform.processor() or platform.machine(),
         "system.cpu": cpu(),
-        "system.threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "system.threads": threads(),
         "system.python": platform.python_version(),
     }
     for package in PACKAGES:
@@ -84,16 +76,6 @@ def system() -> dict[str, str]:
         except PackageNotFoundError:
             facts[f"package.{package}"] = "absent"
     return facts
-
-
-def cpu() -> str:
-    """The processor's model: another one may round the last bits of a sum differently."""
-    if platform.system() == "Darwin":
-        name = _said("sysctl", "-n", "machdep.cpu.brand_string")
-    else:
-        found = MODEL_NAME.search(CPU_INFO.read_text(encoding="utf-8")) if CPU_INFO.is_file() else None
-        name = found["name"] if found else None
-    return name or platform.processor() or platform.machine()
 
 
 def _but(paths: Sequence[str]) -> list[str]:
@@ -106,13 +88,8 @@ def _lock() -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    return _said("git", *arguments)
-
-
-def _said(*command: str) -> str | None:
-    """What a command prints; None where it fails or is not there."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
