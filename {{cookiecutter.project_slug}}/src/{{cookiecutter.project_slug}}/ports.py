@@ -295,17 +295,6 @@ class Registry(Protocol):
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """What a run wrote down of itself."""
-
-    metrics: Mapping[str, float]
-    """The last value of each, by name."""
-    tags: Mapping[str, str]
-    config: str | None
-    """The resolved configuration as YAML; None where the file is gone."""
-
-
-@dataclass(frozen=True)
 class RawTable:
     """A raw table that a version was trained on, and that is wanted again."""
 

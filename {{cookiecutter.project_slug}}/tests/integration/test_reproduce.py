@@ -185,7 +185,7 @@ def test_a_version_that_is_not_there_or_whose_run_is_gone_is_one_line(project):
     client, run = mlflow.MlflowClient(store()), run_of(LINEAR)
     client.delete_run(run)
     try:
-        with pytest.raises(UserError, match=rf"^{PACKAGE} version 3 comes from run {run}, which is deleted at "):
+        with pytest.raises(UserError, match=rf"^{PACKAGE} version 3 comes from run {run}, which is deleted: what"):
             reproduce(composed("reproduce", f"version={LINEAR}"))
     finally:
         client.restore_run(run)

@@ -1,12 +1,10 @@
 """Which changes make a tree dirty."""
 
-import platform
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.utils import provenance
 from {{ cookiecutter.project_slug }}.utils.provenance import code
 
 
@@ -76,25 +74,3 @@ def test_an_image_says_what_it_was_built_from(tmp_path, monkeypatch, revision, c
 def test_a_repository_knows_better_than_an_image(repository):
     assert code((), "a" * 40 + "-dirty").commit not in (None, "a" * 40)
     assert code((), "a" * 40 + "-dirty").dirty is False
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("processor\t: 0\nmodel name\t: One 9 @ 3 GHz \nmodel name\t: Two\n", "One 9 @ 3 GHz"),
-        ("Processor\t: none of these\n", platform.processor() or platform.machine()),
-        (None, platform.processor() or platform.machine()),
-    ],
-)
-def test_the_processor_is_named_by_its_model(tmp_path, monkeypatch, text, name):
-    monkeypatch.setattr(provenance, "CPU_INFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr(platform, "system", lambda: "Linux")
-    if text is not None:
-        (tmp_path / "cpuinfo").write_text(text)
-    assert provenance.cpu() == provenance.system()["system.cpu"] == name
-
-
-def test_on_a_mac_the_system_is_asked(monkeypatch):
-    monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(provenance, "_said", lambda *command: " ".join(command))
-    assert provenance.cpu() == "sysctl -n machdep.cpu.brand_string"

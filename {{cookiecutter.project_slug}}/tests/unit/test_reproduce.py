@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.ports import RawTable, RunRecord, UserError, Version
+from {{ cookiecutter.project_slug }}.ports import RawTable, UserError, Version
 from {{ cookiecutter.project_slug }}.reproduction import runner
 from {{ cookiecutter.project_slug }}.reproduction.checkout import checked_out
 from {{ cookiecutter.project_slug }}.reproduction.environment import environment_for
@@ -34,7 +34,7 @@ VERSION = Version("house", "3", "r1", (), {})
 def recipe(config: str | None = CONFIG, **tags: str | None) -> Recipe:
     changes = {name.replace("_", "."): value for name, value in tags.items()}
     found = {name: value for name, value in {**TAGS, **changes}.items() if value is not None}
-    return read_recipe(VERSION, RunRecord({}, found, config))
+    return read_recipe(VERSION, found, config)
 
 
 def test_a_record_that_is_whole():

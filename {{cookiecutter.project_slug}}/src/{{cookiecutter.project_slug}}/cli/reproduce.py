@@ -27,7 +27,6 @@ def reproduce(cfg: "DictConfig") -> "Report":
     from hydra.core.hydra_config import HydraConfig
     from loguru import logger
 
-    from ..integrations.mlflow_record import read_run
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..ports import UserError
     from ..reproduction.checkout import checked_out
@@ -39,13 +38,18 @@ def reproduce(cfg: "DictConfig") -> "Report":
     from ..reproduction.report import Report
     from ..schemas.config import validate
     from ..schemas.reproduce import ReproduceConfig
+    from ..schemas.resolved import CONFIG_FILE
     from ..utils import provenance
     from ..utils.instantiate import build
 
     config = validate(ReproduceConfig, cfg)
-    version = MlflowRegistry(config.mlflow.tracking_uri).find(config.named)
-    run = read_run(config.mlflow.tracking_uri, version)
-    recipe = read_recipe(version, run)
+    registry = MlflowRegistry(config.mlflow.tracking_uri)
+    version = registry.find(config.named)
+    if version.run_id is None or (status := registry.run_status(version)) in ("absent", "deleted"):
+        gone = "has no run" if version.run_id is None else f"comes from run {version.run_id}, which is {status}"
+        raise UserError(f"{version.name} version {version.version} {gone}: what it was made from went with it")
+    run = registry.run_facts(version.run_id)
+    recipe = read_recipe(version, run.tags, registry.attached(version, CONFIG_FILE))
     stores = {name: build(node) for name, node in config.stores.items() if node is not None}
     if config.data_store is not None:
         stores = {"data_store": FolderStore(config.data_store)} | stores

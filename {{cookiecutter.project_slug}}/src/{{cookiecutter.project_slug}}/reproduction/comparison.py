@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ports import RunRecord, UserError
+from ..ports import RunFacts, UserError
 from ..schemas.contract import GRAPH_FILE, Contract
 from ..utils.files import sha256
 from .facts import Fact, changed, facts_of
@@ -75,7 +75,7 @@ def compare_metrics(recorded: Mapping[str, float], refitted: Mapping[str, float]
     return tuple(Metric(name, recorded.get(name), refitted.get(name)) for name in names)
 
 
-def compare(recorded: RunRecord, registered: Path, refitted: RunRecord, servable: Path) -> Comparison:
+def compare(recorded: RunFacts, registered: Path, refitted: RunFacts, servable: Path) -> Comparison:
     """Compare two runs with their servables.
 
     Args:

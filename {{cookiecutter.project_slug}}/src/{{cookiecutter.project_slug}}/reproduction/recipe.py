@@ -1,5 +1,6 @@
 """What a version's run recorded of how it was made, as far as a refit needs it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from ..ports import RawTable, RunRecord, UserError, Version
-
-CONFIG_FILE = "config.yaml"
+from ..ports import RawTable, UserError, Version
+from ..schemas.resolved import CONFIG_FILE
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,19 @@ class Recipe:
         return "cuda" if "+cu" in self.packages.get("package.torch", "") else "cpu"
 
 
-def read_recipe(version: Version, run: RunRecord) -> Recipe:
+def read_recipe(version: Version, tags: Mapping[str, str], text: str | None) -> Recipe:
     """Take a run's record apart.
+
+    Args:
+        version: the one that the run trained.
+        tags: of the run.
+        text: its resolved configuration; None where the file is gone. It is read as it is: the commit's own code checks
+            it, whose schema may be another than that of today.
 
     Raises:
         UserError: something is not recorded, or was recorded of an uncommitted tree.
     """
-    name, tags = f"{version.name} version {version.version}", run.tags
+    name = f"{version.name} version {version.version}"
     commit, lock = tags.get("git.commit", "unknown"), tags.get("lock.sha256", "unknown")
     if commit == "unknown":
         raise UserError(f"{name} was trained outside a commit: nothing says with what code")
@@ -58,12 +64,12 @@ def read_recipe(version: Version, run: RunRecord) -> Recipe:
         raise UserError(f"{name} was trained with uncommitted changes: nothing says what they were")
     if tags.get("git.dirty") != "false":
         raise UserError(f"{name}: its run does not say whether commit {commit[:12]} was all of the code")
-    if run.config is None:
+    if text is None:
         raise UserError(f"{name}: its run {version.run_id} has no {CONFIG_FILE}: nothing says with what configuration")
     if "data.sha256" not in tags:
         raise UserError(f"{name}: its run {version.run_id} has no tag data.sha256: nothing says on what data")
     try:
-        config = OmegaConf.to_container(OmegaConf.create(run.config))
+        config = OmegaConf.to_container(OmegaConf.create(text))
     except (OmegaConfBaseException, YAMLError):
         config = None
     if not isinstance(config, dict) or not isinstance(config.get("data"), dict):

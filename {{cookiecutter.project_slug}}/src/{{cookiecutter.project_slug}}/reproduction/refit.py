@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ..ports import RunRecord, UserError
+from ..ports import RunFacts, UserError
 from . import runner
 from .recipe import Recipe
 
@@ -49,7 +49,7 @@ class Workshop:
             config["data"]["path"] = str(Path(config["data"]["path"]).absolute())
         return Path(self._verb("fetch", config, python, recipe.threads)["path"])
 
-    def train(self, recipe: Recipe, python: str, raw: Path) -> tuple[RunRecord, Path]:
+    def train(self, recipe: Recipe, python: str, raw: Path) -> tuple[RunFacts, Path]:
         """Fit the model anew on these bytes, and return what the run recorded and the servable's folder.
 
         Raises:
@@ -60,7 +60,7 @@ class Workshop:
         shutil.copyfile(raw, folder / raw.name)
         config["data"] |= {"path": str(folder / raw.name), "raw_dir": str(folder)}
         logged = self._verb("train", config, python, recipe.threads)
-        return RunRecord(logged["metrics"], logged["tags"], None), self.home / "kept/servable"
+        return RunFacts(logged["metrics"], logged["tags"]), self.home / "kept/servable"
 
     def run(self, command: Sequence[str], more: Mapping[str, str]) -> None:
         """Run a command in the checkout; it is stopped where this process is interrupted.

@@ -1,6 +1,5 @@
 """What a run was made from: commit, lock, machine."""
 
-import os
 import platform
 import re
 from collections.abc import Sequence
@@ -9,13 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .files import sha256
-from .repository import commit_of, git, printed
+from .machine import cpu, threads
+from .repository import commit_of, git
 
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
 REVISION = re.compile(r"(?P<commit>[0-9a-f]{40,64})(?P<mark>-dirty)?")
 """How an image names the commit that it was built from."""
-CPU_INFO = Path("/proc/cpuinfo")
-MODEL_NAME = re.compile(r"^model name\s*:\s*(?P<name>.+?)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def system() -> dict[str, str]:
         "system.platform": platform.platform(),
         "system.processor": platform.processor() or platform.machine(),
         "system.cpu": cpu(),
-        "system.threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "system.threads": threads(),
         "system.python": platform.python_version(),
     }
     for package in PACKAGES:
@@ -84,16 +82,6 @@ def system() -> dict[str, str]:
         except PackageNotFoundError:
             facts[f"package.{package}"] = "absent"
     return facts
-
-
-def cpu() -> str:
-    """The processor's model: another one may round the last bits of a sum differently."""
-    if platform.system() == "Darwin":
-        name = printed("sysctl", "-n", "machdep.cpu.brand_string")
-    else:
-        found = MODEL_NAME.search(CPU_INFO.read_text(encoding="utf-8")) if CPU_INFO.is_file() else None
-        name = found["name"] if found else None
-    return name or platform.processor() or platform.machine()
 
 
 def _but(paths: Sequence[str]) -> list[str]:

@@ -1,11 +1,11 @@
 """What git knows of the repository in the working directory: tags, commits, and what lies in them."""
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..ports import UserError
+from .commands import printed
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,6 @@ class Change:
 def git(*arguments: str) -> str | None:
     """What a git command prints, without white space around it; None where it fails."""
     return printed("git", *arguments)
-
-
-def printed(*command: str) -> str | None:
-    """What a command prints, without white space around it; None where it fails, or is not there."""
-    try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def check_here() -> None:
