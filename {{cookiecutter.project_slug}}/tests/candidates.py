@@ -8,9 +8,11 @@ from typing import Any
 
 import hydra
 import numpy as np
+import onnx
 import pyarrow as pa
 import pyarrow.parquet
 from omegaconf import OmegaConf
+from onnx import TensorProto, helper, numpy_helper
 
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.ports import Version
@@ -71,6 +73,8 @@ def write_candidate(
     answers_off_by: float = 0.0,
     key: bool = True,
     keep: int | None = None,
+    turns: int = 0,
+    extra: Mapping[str, bytes] | None = None,
 ) -> Path:
     """A servable of `price` with held-out rows; the truth is the answer of bias 0 and some noise.
 
@@ -85,6 +89,8 @@ def write_candidate(
         answers_off_by: how far the kept predictions are from the graph's own.
         key: whether the contract has the key `id`.
         keep: how many of the held-out rows are written.
+        turns: of a loop in the graph that changes nothing, and takes a microsecond or two each.
+        extra: files beside the others, in the contract's digests as they are.
     """
     write_servable(folder, name=name, bias=bias)
     given = [dict(row) for row in (records() if rows is None else rows)]
@@ -96,6 +102,10 @@ def write_candidate(
     kept = {"id": [row["id"] for row in given], **columns, "price": truth[:, 0], "price_prediction": answers}
     pyarrow.parquet.write_table(pa.table(kept).slice(0, keep), folder / "heldout.parquet")
     (folder / "reference.json").write_text("{}", encoding="utf-8")
+    if turns:
+        _slow_down(folder / "model.onnx", turns)
+    for file, content in (extra or {}).items():
+        (folder / file).write_bytes(content)
     document = json.loads((folder / "contract.json").read_text(encoding="utf-8"))
     document |= {"split": SPLIT, "opsets": {"ai.onnx": 20}, **(contract or {})}
     document["provenance"] = PROVENANCE | dict(provenance or {})
@@ -107,6 +117,29 @@ def write_candidate(
     document["digests"] |= (contract or {}).get("digests", {})
     (folder / "contract.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return folder
+
+
+def _slow_down(path: Path, turns: int) -> None:
+    """Have a graph of `price` go through a loop that adds 0 to 0 so many times, before it adds that to the answer."""
+    model, value = onnx.load(path), helper.make_tensor_value_info
+    scalar, flag = (TensorProto.FLOAT, []), (TensorProto.BOOL, [])
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes"], ["goes on"]), helper.make_node("Add", ["sum", "nought"], ["next"])],
+        "turn",
+        [value("turn", TensorProto.INT64, []), value("goes", *flag), value("sum", *scalar)],
+        [value("goes on", *flag), value("next", *scalar)],
+    )
+    (last,) = [node for node in model.graph.node if "price_prediction" in node.output]
+    last.output[0] = "quick"
+    model.graph.node.extend(
+        [
+            helper.make_node("Loop", ["turns", "", "nought"], ["summed"], body=body),
+            helper.make_node("Add", ["quick", "summed"], ["price_prediction"]),
+        ]
+    )
+    constants = {"turns": np.array(turns), "nought": np.array(0, np.float32)}
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    path.write_bytes(model.SerializeToString())
 
 
 def as_model(folder: Path) -> Path:

@@ -124,6 +124,15 @@ class Version:
 
 
 @dataclass(frozen=True)
+class RunFacts:
+    """What a run recorded of itself."""
+
+    metrics: Mapping[str, float]
+    """Their last values, by name (`<split>/<metric>`)."""
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Mover:
     """Who moves an alias, and from where."""
 
@@ -205,6 +214,14 @@ class Registry(Protocol):
         """How the run that trained the version ended: `FINISHED`, `FAILED`, ...; `absent` or `deleted`."""
         ...
 
+    def run_facts(self, run_id: str) -> RunFacts:
+        """What a run recorded of itself.
+
+        Raises:
+            UserError: there is no such run.
+        """
+        ...
+
     def download(self, version: Version) -> Path:
         """The version's servable as a directory.
 
@@ -234,6 +251,10 @@ class Registry(Protocol):
 
     def tag(self, version: Version, facts: Mapping[str, str | None]) -> None:
         """Record facts about a version; None removes one."""
+        ...
+
+    def describe(self, version: Version, text: str) -> None:
+        """Say what a version is, in a few lines for people."""
         ...
 
     def attach(self, version: Version, path: Path, folder: str) -> None:

@@ -16,7 +16,7 @@ from {{ cookiecutter.project_slug }}.cli.rollback import rollback
 from {{ cookiecutter.project_slug }}.ports import Mover, UserError
 from {{ cookiecutter.project_slug }}.promotion.gates import ParityGate
 from {{ cookiecutter.project_slug }}.schemas.config import validate
-from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
+from {{ cookiecutter.project_slug }}.schemas.promotion import GATES, PromoteConfig
 
 from tests.candidates import write_candidate
 from tests.project import PACKAGE, composed, environment_of, make_project, store
@@ -42,7 +42,7 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
     report = to("staging", 2)
     assert report.refusals == {}
     assert report.incumbent == "1"
-    assert list(report.verdicts) == ["contract", "parity", "quality", "provenance", "deployable"]
+    assert tuple(report.verdicts) == GATES
     assert "and answered 5 golden rows" in report.verdicts["deployable"].reason
     assert aliases() == {"dev": "2", "staging": "2", "prod": "1"}
     assert to("staging", 2) is None  # it holds it already
@@ -52,7 +52,8 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
     version = client.get_model_version("house", "2")
     assert version.tags["promotion.prod"] == "passed: promotion/2/prod.md"
     kept = {artifact.path for artifact in client.list_artifacts(version.run_id, "promotion/2")}
-    assert kept == {f"promotion/2/{alias}.{suffix}" for alias in ("staging", "prod") for suffix in ("json", "md")}
+    reports = {f"promotion/2/{alias}.{suffix}" for alias in ("staging", "prod") for suffix in ("json", "md")}
+    assert kept == {*reports, "promotion/2/model_card.md"}
     document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/prod.json"))
     assert (document["passed"], document["incumbent"], document["by"]) == (True, "1", "CI (woodpecker)")
     withdrawn, serving = rollback(composed("rollback", *HOUSE))
@@ -250,5 +251,5 @@ def test_as_a_process(project):
         "error: house version 1 does not become staging: provenance: trained with uncommitted changes: commit them, and "
         "train again\n"
     )
-    assert [line.split()[0] for line in done.stdout.splitlines()] == ["passed", "passed", "passed", "refused", "passed"]
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["passed"] * 4 + ["refused"] + ["passed"] * 2
     assert not (project / "outputs").exists()

@@ -1,12 +1,14 @@
 """The gates of `promote` on a real store: each refuses alone, and what they are asked about may be broken or gone."""
 
 import json
+import pickle
 import sqlite3
 
 import mlflow
 import pytest
 
 from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.schemas.promotion import GATES
 
 from tests.candidates import write_candidate
 from tests.project import make_project, store
@@ -35,7 +37,9 @@ def broken_serving(project) -> None:
         ("contract", {"key": False}, "column 'id' is gone"),
         ("parity", {"answers_off_by": 0.5}, "200 of 200 held-out rows differ"),
         ("quality", {"bias": 3.0}, "worse than the incumbent"),
+        ("latency", {"turns": 20_000}, "costs too much: one row "),
         ("provenance", {"provenance": {"dirty": True}}, "trained with uncommitted changes"),
+        ("security", {"extra": {"weights.bin": pickle.dumps({"a": 1})}}, "weights.bin is a pickle, which runs code"),
         ("deployable", {}, "the service did not start: error: "),
     ],
 )
@@ -49,15 +53,18 @@ def test_only_this_gate_refuses(project, capsys, gate, changes, message):
         to("staging", 2)
     assert len(str(caught.value).splitlines()) == 1
     assert aliases() == before
-    printed = capsys.readouterr().out.splitlines()[-5:]
+    printed = capsys.readouterr().out.splitlines()[-len(GATES) :]
     assert {line.split()[1]: line.split()[0] for line in printed} == {
-        name: "refused" if name == gate else "passed"
-        for name in ("contract", "parity", "quality", "provenance", "deployable")
+        name: "refused" if name == gate else "passed" for name in GATES
     }
     version = mlflow.MlflowClient(store()).get_model_version("house", "2")
     assert version.tags["promotion.staging"] == "refused: promotion/2/staging.md"
     document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/staging.json"))
     assert [entry["gate"] for entry in document["gates"] if entry["verdict"] == "refused"] == [gate]
+    page = mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/model_card.md")
+    assert page.startswith("# house version 2\n")
+    assert "\n## Promotion to staging: refused\n" in page
+    assert version.description.endswith(f" Model card: promotion/2/model_card.md of run {version.run_id}.")
 
 
 def test_a_gate_that_is_off_is_a_line_in_the_report(project):

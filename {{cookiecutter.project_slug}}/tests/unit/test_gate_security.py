@@ -174,7 +174,9 @@ def graph(tmp_path: Path, nodes, *, opsets=(("", 20),), constants=(), functions=
     value = helper.make_tensor_value_info
     made = helper.make_graph(nodes, "g", [value("x", TensorProto.FLOAT, ["N", 1])],
                              [value("y", TensorProto.FLOAT, ["N", 1])], constants)  # fmt: skip
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid(*opset) for opset in opsets], functions=functions)
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid(*opset) for opset in opsets], functions=functions
+    )
     path = tmp_path / "model.onnx"
     path.write_bytes(model.SerializeToString())
     return path

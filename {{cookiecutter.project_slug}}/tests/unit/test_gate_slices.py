@@ -66,7 +66,10 @@ def test_the_rows_of_a_slice(gaps, said, belongs):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"column": "town", "values": ["x"]}, "'town' is not a column of the contract: see promotion's gates.quality.sl"),
+        (
+            {"column": "town", "values": ["x"]},
+            "'town' is not a column of the contract: see promotion's gates.quality.sl",
+        ),
         ({"column": "price", "at_least": 1}, "'price' is not a column of the contract"),
         ({"column": "history", "at_least": 1}, "'history' has several values in a row"),
         ({"column": CITY, "at_least": 1}, f"{CITY!r} is a category: it has values, no bounds"),

@@ -15,7 +15,7 @@ from {{ cookiecutter.project_slug }}.promotion.quality import QualityGate
 from {{ cookiecutter.project_slug }}.promotion.report import OFF, Report, judge
 from {{ cookiecutter.project_slug }}.promotion.unseen import unseen_by_both
 
-from tests.candidates import SPLIT, case, records, version, write_candidate
+from tests.candidates import CONFIG, SPLIT, case, records, version, write_candidate
 
 QUALITY = QualityGate(
     floor=0.1,
@@ -44,7 +44,9 @@ def test_a_good_candidate_passes(tmp_path):
     assert quality.figures["candidate"] == pytest.approx(5, rel=0.2)  # the noise
     assert quality.figures["incumbent"] == pytest.approx(np.hypot(5, 3), rel=0.2)
     assert quality.figures["common_rows"] == 200
-    assert provenance.passed
+    assert provenance == Verdict(
+        True, "commit cccccccc, clean tree, lock, configuration, and data dddddddd are recorded"
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,32 @@ def test_provenance(tmp_path, provenance, message):
     verdict = ProvenanceGate().check(case(write_candidate(tmp_path / "b", provenance=provenance)))
     assert not verdict.passed
     assert verdict.reason.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "the run that trained it keeps no config.yaml: train again"),
+        (CONFIG.replace("seed: 0", "seed: 1"), "the run's config.yaml is not the configuration of its contract: train"),
+        ("seed: 0", "config: data is not set"),
+    ],
+)
+def test_a_configuration_that_is_not_the_one_that_trained(tmp_path, config, message):
+    asked = case(write_candidate(tmp_path / "b"), config=config)
+    verdict = judge({"provenance": ProvenanceGate()}, asked)["provenance"]
+    assert not verdict.passed
+    assert verdict.reason.startswith(message)
+
+
+@pytest.mark.parametrize("release", [None, "1.4.2", "9.0.0", "oops"])
+def test_the_major_release_that_is_next(tmp_path, release):
+    tags = {"release.prod": release} if release else {}
+    asked = case(write_candidate(tmp_path / "b", name="flat", key=False), write_candidate(tmp_path / "a"))
+    held = replace(asked.incumbent, version=version("1", **tags))
+    said = {"1.4.2": "(tag v2.0.0, or", "9.0.0": "(tag v10.0.0, or"}.get(
+        release, "(a tag with the next major number, or"
+    )
+    assert replace(asked, incumbent=held).major_release.startswith(f"a new major release {said}")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING", "absent"])
@@ -256,5 +284,21 @@ def test_the_report_says_it_all(tmp_path):
     page = paths[1].read_text()
     assert page.startswith("# m version 2 to prod: refused\n")
     assert "| y | refused | a \\| b |" in page
+    assert page.endswith("\n\n## x\n\nrows 3\n")
     assert report.refusals == {"y": "a | b"}
     assert report.table() == "passed   x  fine\nrefused  y  a | b\noff      z  switched off in the configuration"
+
+
+def test_figures_in_groups_are_tables(tmp_path):
+    old, small = {"rows": 60.0, "low": -0.5}, {"rows": 2.0}
+    figures = {"quality": {"skill": 0.5, "slices": {"old | older": old, "small": small}},
+               "latency": {"row_ms": {"candidate": 0.123456789}}, "parity": {}}  # fmt: skip
+    verdicts = {gate: Verdict(True, "fine", found) for gate, found in figures.items()}
+    report = Report("m", "2", "prod", None, "CI", "2026-01-01T00:00:00+00:00", verdicts)
+    json_file, page = report.write(tmp_path)
+    assert {gate["gate"]: gate["figures"] for gate in json.loads(json_file.read_text())["gates"]} == figures
+    assert page.read_text().partition("| parity | passed | fine |\n")[2] == (
+        "\n## quality\n\nskill 0.5\n\n## quality: slices\n\n"
+        "|  | rows | low |\n| --- | --- | --- |\n| old \\| older | 60 | -0.5 |\n| small | 2 | – |\n"
+        "\n## latency\n\n|  | candidate |\n| --- | --- |\n| row_ms | 0.12346 |\n"
+    )

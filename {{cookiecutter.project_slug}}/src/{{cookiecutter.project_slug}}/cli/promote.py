@@ -126,10 +126,29 @@ def _keep(report: "Report", case: "Case", registry: "Registry", folder: "Path") 
         registry.tag(version, {f"promotion.{report.to}": verdict})
         return None
     kept = f"promotion/{version.version}"
-    for path in report.write(folder):
+    for path in (*report.write(folder), _card(report, case, registry, folder)):
         registry.attach(version, path, kept)
     registry.tag(version, {f"promotion.{report.to}": f"{verdict}: {kept}/{report.to}.md"})
     return f"{kept}/{report.to}.md"
+
+
+def _card(report: "Report", case: "Case", registry: "Registry", folder: "Path") -> "Path":
+    """The version's model card with what the gates found; its description says where the card will be."""
+    from ..ports import UserError
+    from ..promotion.card import CARD_FILE, card, summary
+    from ..schemas.resolved import read_resolved
+
+    version, contract = case.version, case.candidate.contract
+    run = registry.run_facts(str(version.run_id))
+    try:
+        trained = read_resolved(case.config) if case.config else None
+    except UserError:  # the gate on provenance has said so
+        trained = None
+    path = folder / CARD_FILE
+    path.write_text(card(contract, trained, run, version=version.version, report=report), encoding="utf-8")
+    where = f"promotion/{version.version}/{CARD_FILE} of run {version.run_id}"
+    registry.describe(version, summary(contract, trained, run, where))
+    return path
 
 
 if __name__ == "__main__":

@@ -60,8 +60,10 @@ def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: 
     from ..inference.engine import Engine
     from ..inference.wire import InputError
     from ..ports import UserError, Version
+    from ..promotion.card import CARD_FILE, summary
     from ..promotion.case import Case
     from ..promotion.gates import ProvenanceGate
+    from ..schemas.resolved import CONFIG_FILE, read_resolved
     from ..utils.provenance import knows
     from .registering import version_tags
 
@@ -81,7 +83,14 @@ def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: 
         raise UserError(f"{refused}: its contract does not say what it was made from: train again")
     tags = version_tags(contract, run.experiment, run.metrics, run.extra_tags)
     version = Version(model, "", run.run_id, (), tags)
-    case = Case(version=version, run_status=run.status, candidate=engine, incumbent=None, new_major=False)
+    case = Case(
+        version=version,
+        run_status=run.status,
+        candidate=engine,
+        incumbent=None,
+        new_major=False,
+        config=registry.attached(version, CONFIG_FILE),
+    )
     verdict = ProvenanceGate().check(case)
     if not verdict.passed:
         raise UserError(f"{refused}: {verdict.reason}")
@@ -91,7 +100,10 @@ def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: 
     if not knows(commit):
         raise UserError(f"{refused}: commit {commit} is not in this repository: push the branch it was trained on")
     registry.check_target(model, contract.target.name, contract.target.kind)
-    return registry.register(run.tracker(servable), servable, tags)
+    made = registry.register(run.tracker(servable), servable, tags)
+    facts, where = registry.run_facts(run.run_id), f"{CARD_FILE} of run {run.run_id}"
+    registry.describe(made, summary(contract, read_resolved(str(case.config)), facts, where))
+    return made
 
 
 def _was_cut_short(registry: "MlflowRegistry", version: "Version") -> bool:

@@ -14,6 +14,7 @@ from ..integrations.mlflow_registry import MlflowRegistry
 from ..integrations.mlflow_store import ForbiddenError, shown
 from ..integrations.mlflow_tracking import MlflowTracker
 from ..ports import AliasMovedError, Mover, UnsupportedModelError, Version
+from ..promotion.card import CARD_FILE, card, summary
 from ..schemas.config import TrainConfig
 from ..schemas.resolved import CONFIG_FILE
 from ..training.fit import Fitted
@@ -64,6 +65,7 @@ def log_evaluation(
         found = evaluate(target, part.columns[target.name][:, 0], fitted.predict(part))
         values |= {f"{name}/{metric}": value for metric, value in found.items()}
     run.metrics(values)
+    run.tags({f"data.rows.{name}": str(int((sides == side).sum())) for side, name in SPLITS.items()})
     main = f"test/{MAIN[target.kind]}"
     logger.info("{}: {:.5g}; {}", main, values[main], _listed(values, "test/", main))
 
@@ -103,11 +105,15 @@ def publish(
         return None
     run.metrics({"export/parity": servable.parity})
     run.servable(servable.folder)
+    facts = registry.run_facts(run.run_id)
+    run.text(card(servable.contract, config, facts, version=None, report=None), CARD_FILE)
     if not config.mlflow.register_model:
         return None
     tags = version_tags(servable.contract, config.mlflow.experiment, metrics, config.mlflow.tags)
     try:
         version = registry.register(run, servable.folder, tags)
+        where = f"{CARD_FILE} of run {run.run_id}"
+        registry.describe(version, summary(servable.contract, config, facts, where))
         registry.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     except AliasMovedError as moved:  # another training has finished: its version is the newest
         logger.warning("{}", moved)

@@ -48,7 +48,7 @@ def losses(target: Target, truth: np.ndarray, outputs: Mapping[str, np.ndarray])
 
 
 def main_metric(target: Target, of_rows: np.ndarray) -> float:
-    """rmse or log_loss of rows with these losses, as `evaluate` has it."""
+    """Rmse or log_loss of rows with these losses, as `evaluate` has it."""
     mean = float(of_rows.mean())
     return mean**0.5 if target.classes is None else mean
 

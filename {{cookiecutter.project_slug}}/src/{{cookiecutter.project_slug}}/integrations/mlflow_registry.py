@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..ports import HAND, AliasMovedError, Entry, Move, Mover, State, Tracker, UserError, Version
+from ..ports import HAND, AliasMovedError, Entry, Move, Mover, RunFacts, State, Tracker, UserError, Version
 from ..schemas.contract import CONTRACT_FILE, CONTRACT_TAG, Contract
 from ..utils.files import replacing, sha256
 from . import mlflow_moves
@@ -96,6 +96,12 @@ class MlflowRegistry:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return "absent"
+
+    def run_facts(self, run_id: str) -> RunFacts:
+        """What a run recorded of itself; see `ports.Registry`."""
+        with one_line(self._uri):
+            data = self._client.get_run(run_id).data
+        return RunFacts(dict(data.metrics), dict(data.tags))
 
     def download(self, version: Version) -> Path:
         """The version's servable as a directory, kept in the cache: a version's bytes never change.
@@ -189,6 +195,11 @@ class MlflowRegistry:
     def _may_write(self) -> None:
         if self._check is not None:
             self._check()
+
+    def describe(self, version: Version, text: str) -> None:
+        """Say what a version is; see `ports.Registry`."""
+        with one_line(self._uri):
+            self._client.update_model_version(version.name, version.version, text)
 
     def attach(self, version: Version, path: Path, folder: str) -> None:
         """Keep a file with the version's run; see `ports.Registry`."""

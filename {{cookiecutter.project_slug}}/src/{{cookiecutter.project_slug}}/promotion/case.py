@@ -7,7 +7,6 @@ from typing import Protocol
 from ..inference.engine import Engine
 from ..ports import Version
 
-
 RELEASED = "release.prod"
 """The tag of a version that holds the number under which it became `prod`."""
 Figures = Mapping[str, "float | Figures"]

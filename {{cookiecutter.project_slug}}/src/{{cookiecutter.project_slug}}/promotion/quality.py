@@ -60,7 +60,8 @@ class QualityGate:
             "skill": found,
             "candidate": main_metric(target, ours),
             "slices": {
-                name: {"rows": float(mask.sum())} | ({"candidate": main_metric(target, ours[mask])} if mask.any() else {})
+                name: {"rows": float(mask.sum())}
+                | ({"candidate": main_metric(target, ours[mask])} if mask.any() else {})
                 for name, mask in groups.items()
             },
         }

@@ -41,14 +41,14 @@ class Report:
             f"{word(verdict):<8} {gate:<{width}}  {verdict.reason}" for gate, verdict in self.verdicts.items()
         )
 
-    def markdown(self) -> list[str]:
-        """For a page: who asked, a table of the gates, and what they measured."""
+    def markdown(self, level: int = 2) -> list[str]:
+        """For a page: who asked, a table of the gates, and what they measured under headings of a level."""
         against = f"version {self.incumbent}" if self.incumbent else "nothing: it is the first"
         lines = [f"Asked by {self.by} at {self.at}; compared with {against}.", ""]
         rows = [[gate, word(verdict), verdict.reason] for gate, verdict in self.verdicts.items()]
         lines += table(["gate", "verdict", "what was found"], rows)
         for gate, verdict in self.verdicts.items():
-            lines += figures_of(gate, verdict.figures)
+            lines += figures_of(gate, verdict.figures, level)
         return lines
 
     def write(self, folder: Path) -> list[Path]:

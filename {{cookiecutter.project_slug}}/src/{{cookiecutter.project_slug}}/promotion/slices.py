@@ -51,7 +51,8 @@ def _mask(chosen: SliceConfig, column: Column, cells: np.ndarray, where: str) ->
     if wrong:
         raise UserError(f"{where}: {column.name!r} is {column.kind}, which {wrong[0]!r} is not")
     numbers = [np.nan if value is None else float(value) for value in chosen.values]
-    return np.isin(cells, numbers) | (np.isnan(cells) & np.isnan(numbers).any())
+    chosen_rows: np.ndarray = np.isin(cells, numbers) | (np.isnan(cells) & np.isnan(numbers).any())
+    return chosen_rows
 
 
 def _text(value: str | bool | int | float | None) -> str:

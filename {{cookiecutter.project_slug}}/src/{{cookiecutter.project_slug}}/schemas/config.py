@@ -14,7 +14,7 @@ from .serving import ServingConfig
 from .targets import check_target
 
 OWN_TAGS = re.compile(
-    r"experiment|history|kind|lifecycle|servable|target|data\.(rows|sha256)|(git|lock|mlflow|package|prod|promotion|"
+    r"experiment|history|kind|lifecycle|servable|target|data\.(rows(\..*)?|sha256)|(git|lock|mlflow|package|prod|promotion|"
     r"release|rollback|system)\..*|test/.*"
 )
 """Tags of runs and versions that are the project's own: gates and the lifecycle rely on them."""

@@ -1,4 +1,4 @@
-"""The resolved configuration of a training: what of it decides the model, and how a run's `config.yaml` is read back."""
+"""The resolved configuration of a training: what of it decides the model, and how it is read back from a run."""
 
 import hashlib
 import json

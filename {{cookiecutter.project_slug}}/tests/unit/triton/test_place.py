@@ -10,7 +10,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.promotion.case import Verdict
 from {{ cookiecutter.project_slug }}.promotion.deployable import DeployableGate
 from {{ cookiecutter.project_slug }}.schemas.config import validate
-from {{ cookiecutter.project_slug }}.schemas.promotion import PromoteConfig
+from {{ cookiecutter.project_slug }}.schemas.promotion import GATES, PromoteConfig
 from {{ cookiecutter.project_slug }}.utils.instantiate import build
 
 from tests.candidates import case, write_candidate
@@ -28,7 +28,7 @@ def test_the_gates_run_in_their_order(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(make_project(tmp_path))
     own = f"+promotion.staging.gates.mine._target_={PACKAGE}.promotion.gates.ContractGate"
     promotion = validate(PromoteConfig, composed("promote", "version=1", "to=prod", own)).promotion
-    assert list(promotion.prod.gates) == ["contract", "parity", "quality", "provenance", "deployable"]
+    assert tuple(promotion.prod.gates) == GATES
     assert list(promotion.staging.gates) == [*promotion.prod.gates, "mine"]
 
 
