@@ -59,8 +59,8 @@ class Plan:
         held = ", ".join(self.version.aliases) or "no alias"
         lines = [f"version  models:/{self.version.name}/{self.version.version} ({held})"]
         for name, (before, after) in self.files.items():
-            both = (data.decode("utf-8").splitlines() for data in (before, after))
-            diff = list(difflib.unified_diff(*both, f"a/{name}", f"b/{name}", lineterm=""))
+            old, new = (data.decode("utf-8").splitlines() for data in (before, after))
+            diff = list(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""))
             lines += ["", *diff] if diff else []
         lines += ["", f"commit   {self.message if self.files else 'none: HEAD carries the number already'}"]
         lines += [f"tag      {self.release.tag}"]

@@ -14,6 +14,7 @@ from tools.release_plan import Plan
 
 POLL_SECONDS = 0.1
 
+
 def carry_out(plan: Plan) -> None:
     """Write the files, commit them, and tag the commit; the tree was clean before.
 

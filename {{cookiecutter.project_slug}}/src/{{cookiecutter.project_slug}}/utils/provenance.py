@@ -63,7 +63,7 @@ def code(generated: Sequence[str], revision: str | None = None) -> Code:
 def knows(commit: str) -> bool:
     """Whether the repository of the working directory has a commit."""
     named = REVISION.fullmatch(commit)
-    return named is not None and _git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
+    return named is not None and git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
 
 
 def system() -> dict[str, str]:
