@@ -1,5 +1,7 @@
 """Registries in memory: one that is killed between two writes, and one that goes down and loses files."""
 
+import copy
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -39,13 +41,29 @@ class MemoryRegistry:
         self.facts: dict[str, dict[str, str]] = {str(number): {} for number in range(1, count + 1)}
         self.files: dict[str, str] = {}
         self.record: list[Entry] = []
-        self.now = 1000.0
-        """The registry's clock, in seconds."""
+        self.clock = [1000.0]
         self.writes_left: float = float("inf")
         self.race = False
         """Whether another process moves each alias right after it was set."""
+        self._before_write: Callable[[], None] = lambda: None
         self._folders = folders or {}
         self._check: Callable[[], None] | None = None
+
+    @property
+    def now(self) -> float:
+        """The registry's clock, in seconds."""
+        return self.clock[0]
+
+    def other_process(self) -> "MemoryRegistry":
+        """The same registry, as another process sees it."""
+        other = copy.copy(self)
+        other._before_write, other._check, other.writes_left = lambda: None, None, float("inf")
+        return other
+
+    def number_writes(self, tell: Callable[[int], None]) -> None:
+        """From now on, tell the number of each write to aliases or tags before it is made."""
+        numbers = itertools.count(1)
+        self._before_write = lambda: tell(next(numbers))
 
     def find(self, reference: str) -> Version:
         number = reference.removeprefix("models:/m").lstrip("/@")
@@ -119,10 +137,11 @@ class MemoryRegistry:
 
     def wait(self, seconds: float) -> None:
         """Time that passes."""
-        self.now += seconds
+        self.clock[0] += seconds
 
     def _write(self) -> None:
         """To aliases and tags."""
+        self._before_write()
         if self._check is not None:
             self._check()
         self._spend()

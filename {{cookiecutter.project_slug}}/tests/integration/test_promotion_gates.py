@@ -63,7 +63,7 @@ def test_only_this_gate_refuses(project, capsys, gate, changes, message):
     assert [entry["gate"] for entry in document["gates"] if entry["verdict"] == "refused"] == [gate]
     page = mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/2/model_card.md")
     assert page.startswith("# house version 2\n")
-    assert f"\n## Promotion to staging: refused\n" in page
+    assert "\n## Promotion to staging: refused\n" in page
     assert version.description.endswith(f" Model card: promotion/2/model_card.md of run {version.run_id}.")
 
 

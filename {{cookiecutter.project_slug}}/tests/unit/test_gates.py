@@ -44,7 +44,9 @@ def test_a_good_candidate_passes(tmp_path):
     assert quality.figures["candidate"] == pytest.approx(5, rel=0.2)  # the noise
     assert quality.figures["incumbent"] == pytest.approx(np.hypot(5, 3), rel=0.2)
     assert quality.figures["common_rows"] == 200
-    assert provenance == Verdict(True, "commit cccccccc, clean tree, lock, configuration, and data dddddddd are recorded")
+    assert provenance == Verdict(
+        True, "commit cccccccc, clean tree, lock, configuration, and data dddddddd are recorded"
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,9 @@ def test_the_major_release_that_is_next(tmp_path, release):
     tags = {"release.prod": release} if release else {}
     asked = case(write_candidate(tmp_path / "b", name="flat", key=False), write_candidate(tmp_path / "a"))
     held = replace(asked.incumbent, version=version("1", **tags))
-    said = {"1.4.2": "(tag v2.0.0, or", "9.0.0": "(tag v10.0.0, or"}.get(release, "(a tag with the next major number, or")
+    said = {"1.4.2": "(tag v2.0.0, or", "9.0.0": "(tag v10.0.0, or"}.get(
+        release, "(a tag with the next major number, or"
+    )
     assert replace(asked, incumbent=held).major_release.startswith(f"a new major release {said}")
 
 

@@ -157,6 +157,7 @@ def test_a_kill_between_any_two_writes_is_mended_by_asking_again(action):
         return registry
 
     whole = start()
+    whole_before = len(whole.record)
     act(whole)
     writes = 0
     while True:
@@ -168,13 +169,17 @@ def test_a_kill_between_any_two_writes_is_mended_by_asking_again(action):
         except KilledError:
             assert registry.aliases["prod"] in ("2", "3", "4"), "prod is always held"
             registry.writes_left = float("inf")
+            entries = len(registry.record)
             act(registry)
             assert registry.state() == whole.state(), f"killed after {writes} writes"
+            made, left = registry.record[entries:], registry.record[whole_before:entries]
+            assert [entry.state for entry in left] == ["abandoned"] * len(left)
+            assert [entry.state for entry in made] in (["done"], ["abandoned", "done"])  # after a wait it queues anew
         writes += 1
-    assert writes >= 6
+    assert writes >= 8
 
 
-@pytest.mark.parametrize("writes", range(8))
+@pytest.mark.parametrize("writes", range(11))
 def test_a_promotion_after_a_rollback_that_was_killed_never_leads_back_to_the_bad_version(writes):
     registry = MemoryRegistry(4)
     moves = promoted(registry, "1", "2", "3")
@@ -196,7 +201,7 @@ def test_a_promotion_after_a_rollback_that_was_killed_never_leads_back_to_the_ba
     assert roll_back(moves).serving.version == ("2" if withdrawn else "3")
 
 
-@pytest.mark.parametrize("writes", range(7))
+@pytest.mark.parametrize("writes", range(9))
 def test_a_rollback_after_a_promotion_that_was_killed(writes):
     registry = MemoryRegistry(4)
     moves = promoted(registry, "1", "2", "3")
@@ -246,3 +251,62 @@ def test_another_process_that_moves_the_alias_at_the_same_time_is_noticed():
     with pytest.raises(AliasMovedError):
         moves.promote(moves.version("2"), "prod")
     assert registry.aliases["prod"] == "1"
+
+
+def test_a_judgement_counts_only_against_the_versions_that_it_was_made_against():
+    registry = MemoryRegistry(4)
+    moves = promoted(registry, "1")
+    for number in ("2", "3"):
+        moves.promote(moves.version(number), "staging")
+    held = moves.held("staging")
+    assert held == {"staging": "3", "prod": "1"}
+    moves.promote(moves.version("3"), "prod")
+    state = registry.state()
+    with pytest.raises(UserError) as caught:
+        moves.promote(moves.version("4"), "staging", held)
+    assert str(caught.value) == (
+        "m: prod moved while the gates ran: version 3 holds it now, then it was 1; nothing was moved; ask again"
+    )
+    assert (registry.state(), registry.record[-1].state) == (state, "refused")
+    moves.promote(moves.version("4"), "staging", moves.held("staging"))
+    assert registry.aliases["staging"] == "4"
+
+
+def test_report_and_release_are_kept_with_the_move():
+    registry = MemoryRegistry(1)
+    moves = lifecycle(registry)
+    moves.promote(moves.version("1"), "staging", report="promotion/1/staging.md", release="1.0.0-rc.1")
+    (move,) = json.loads(registry.facts["1"]["history"])
+    facts = {"report": "promotion/1/staging.md", "release": "1.0.0-rc.1"}
+    assert move == {"alias": "staging", "by": "CI", "before": None, **facts}
+    assert registry.facts["1"]["release.staging"] == "1.0.0-rc.1"
+    (entry,) = registry.record
+    assert (entry.move.report, entry.move.release, entry.move.run_id) == (*facts.values(), "run-1")
+
+
+def test_what_holds_the_alias_already_is_finished_once():
+    registry = MemoryRegistry(1)
+    moves = promoted(registry, "1")
+    moves.finish(moves.version("1"), "prod")
+    assert len(registry.record) == 2  # nothing was open
+    registry.append("m", registry.record[-1].move)
+    moves.finish(moves.version("1"), "prod")
+    assert [entry.state for entry in registry.record] == ["done", "done", "abandoned", "abandoned", "done"]
+    del registry.aliases["prod"]
+    registry.append("m", registry.record[-1].move)
+    with pytest.raises(UserError, match="m: prod moved away from version 1 meanwhile: ask again"):
+        moves.finish(moves.version("1"), "prod")
+
+
+def test_of_two_rollbacks_at_once_the_second_withdraws_nothing():
+    registry = MemoryRegistry(3)
+    moves = promoted(registry, "1", "2", "3")
+    first, second = moves.way_back(), moves.way_back()
+    moves.rollback(first)
+    state = registry.state()
+    with pytest.raises(UserError) as caught:
+        moves.rollback(second)
+    assert str(caught.value) == (
+        "m: version 2 holds prod now, and the way back from 3 was to 2: another rollback came first; nothing was moved"
+    )
+    assert (registry.state(), registry.record[-1].state) == (state, "refused")

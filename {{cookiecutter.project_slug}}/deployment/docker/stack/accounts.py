@@ -8,7 +8,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
-from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.ports import RECORD, UserError
 
 OPENER = build_opener(ProxyHandler({}))  # to this machine, whatever proxy the environment names
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
@@ -108,10 +108,11 @@ def settle(url: str, passwords: dict[str, str], problems: Iterable[tuple[str, st
 
 def _share(admin: Door, ci: Door, experiment: str, model: str) -> list[str]:
     """Have both be CI's, even where somebody was there first; returns what was changed."""
-    changed = []
-    if ci.found("GET", "2.0/mlflow/registered-models/get", name=model) is None:
-        ci.done("POST", "2.0/mlflow/registered-models/create", name=model)
-        changed.append(f"registered model {model}")
+    changed, models = [], (model, f"{model}{RECORD}")
+    for name in models:  # who made the record of moves could write it
+        if ci.found("GET", "2.0/mlflow/registered-models/get", name=name) is None:
+            ci.done("POST", "2.0/mlflow/registered-models/create", name=name)
+            changed.append(f"registered model {name}")
     found = ci.found("GET", "2.0/mlflow/experiments/get-by-name", experiment_name=experiment)
     if found is None:
         number = ci.done("POST", "2.0/mlflow/experiments/create", name=experiment)["experiment_id"]
@@ -119,8 +120,8 @@ def _share(admin: Door, ci: Door, experiment: str, model: str) -> list[str]:
     else:
         number = found["experiment"]["experiment_id"]
     for name, permission, kind, key, shown in (
-        ("ci", "MANAGE", "registered_model", model, model),
-        ("people", "READ", "registered_model", model, model),
+        *(("ci", "MANAGE", "registered_model", one, one) for one in models),
+        *(("people", "READ", "registered_model", one, one) for one in models),
         ("ci", "MANAGE", "experiment", number, experiment),
         ("people", "EDIT", "experiment", number, experiment),
     ):

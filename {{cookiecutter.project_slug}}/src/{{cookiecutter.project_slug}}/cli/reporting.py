@@ -21,6 +21,7 @@ from ..training.fit import Fitted
 from ..training.servable import Export
 from ..utils import provenance
 from ..utils.provenance import Code
+from .registering import version_tags
 
 SPLITS = {"train": "train", "validation": "val", "heldout": "test"}
 """Names of the splits in metrics."""
@@ -92,8 +93,6 @@ def publish(
 ) -> Version | None:
     """Export the servable, keep it with the run, and register it under `dev`, where that is wanted and allowed.
 
-    The version says how it did on the held-out rows, so that a list of versions needs no look at their runs.
-
     Raises:
         UnsupportedModelError: the model has no converter, and a version is wanted.
     """
@@ -110,15 +109,7 @@ def publish(
     run.text(card(servable.contract, config, facts, version=None, report=None), CARD_FILE)
     if not config.mlflow.register_model:
         return None
-    made_from = servable.contract.provenance
-    assert made_from is not None
-    tags = {
-        **config.mlflow.tags,
-        "experiment": config.mlflow.experiment,
-        "data.sha256": made_from.data,
-        "git.commit": made_from.commit or "unknown",
-        **{name: f"{value:.6g}" for name, value in metrics.items() if name.startswith("test/")},
-    }
+    tags = version_tags(servable.contract, config.mlflow.experiment, metrics, config.mlflow.tags)
     try:
         version = registry.register(run, servable.folder, tags)
         where = f"{CARD_FILE} of run {run.run_id}"

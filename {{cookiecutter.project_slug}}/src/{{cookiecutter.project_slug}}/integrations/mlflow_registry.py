@@ -74,6 +74,14 @@ class MlflowRegistry:
                 token = page.token or ""
         return sorted((_version(one, aliases) for one in found), key=lambda one: -int(one.version))
 
+    def registered(self, name: str, run_id: str) -> Version | None:
+        """The newest version of a model that comes from a run; None where there is none."""
+        with one_line(self._uri):
+            found = self._client.search_model_versions(f"name='{name}' and run_id='{run_id}'")
+            if not found:
+                return None
+            return _version(max(found, key=lambda one: int(one.version)), self._aliases(name))
+
     def run_status(self, version: Version) -> str:
         """How the version's run ended; see `ports.Registry`."""
         from mlflow.exceptions import MlflowException

@@ -16,11 +16,20 @@ BATCH = 500
 
 
 class MlflowTracker:
-    """One run; a Tracker."""
+    """One run; a Tracker.
 
-    def __init__(self, store: "MlflowClient", tracking_uri: str, run_id: str) -> None:
+    Args:
+        store: a client of it.
+        tracking_uri: its address.
+        run_id: the run's identifier.
+        kept: addresses of servables that the run has kept already, by their directories.
+    """
+
+    def __init__(
+        self, store: "MlflowClient", tracking_uri: str, run_id: str, kept: Mapping[Path, str] | None = None
+    ) -> None:
         self._client, self._uri, self._run_id = store, tracking_uri, run_id
-        self._servables: dict[Path, str] = {}
+        self._servables: dict[Path, str] = dict(kept or {})
 
     @property
     def run_id(self) -> str:

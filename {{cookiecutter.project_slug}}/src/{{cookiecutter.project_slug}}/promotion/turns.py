@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from ..ports import Entry, Move, Registry, State, UnreachableError, UserError
+from ..ports import Entry, Move, Registry, State, UserError
 
 POLL = 0.5
 """Seconds between two looks at the record, at most."""
@@ -124,5 +124,5 @@ class Turns:
     def _leave(self, entry: Entry, state: State) -> None:
         try:
             self._registry.close(entry, state)
-        except UnreachableError as error:
+        except UserError as error:  # what led here is told; the lease tells the others
             logger.warning("the next move waits {:g} s for this one: {}", self._lease, error)

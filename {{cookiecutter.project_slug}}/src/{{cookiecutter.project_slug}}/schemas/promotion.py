@@ -80,6 +80,15 @@ class RollbackConfig(Group):
     logging: LoggingConfig
 
 
+class RegisterConfig(Group):
+    """`config/register.yaml`."""
+
+    run: str = Field(pattern=r"^[0-9a-f]{32}$")
+    promotion: PromotionConfig
+    mlflow: MlflowConfig
+    logging: LoggingConfig
+
+
 class RegistryConfig(Group):
     """`config/registry.yaml`."""
 
