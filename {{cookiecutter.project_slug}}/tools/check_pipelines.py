@@ -21,7 +21,7 @@ OLD_KEYS = {
     "platform": "put it into labels",
     "runs_on": "put it into when, as status",
     "group": "use depends_on",
-    "secrets": "name each under environment, with from_secret",
+    "secrets": "name each under environment, with from_secret",  # pragma: allowlist secret
 }
 SWALLOWS = {
     r"\|\|": "`||` hides a failure: let the command fail",

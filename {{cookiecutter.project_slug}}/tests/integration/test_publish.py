@@ -15,7 +15,7 @@ from tests.containers import OPENER, docker
 from tests.ports import free_ports
 from tests.releases import Repository, images, repository
 
-ACCOUNT, PASSWORD = "ci", "an-example-only"
+ACCOUNT, PASSWORD = "ci", "an-example-only"  # pragma: allowlist secret
 # bcrypt of the password, which the registry asks for and Python's library cannot make.
 HASH = "$2y$05$5g.ouvnskzRE7UN1jerAw.9xsLIX.Q6aCpPeZb6TeC5yTZFRTGf9a"  # pragma: allowlist secret
 CONFIG = """\

@@ -10,7 +10,7 @@ import pytest
 from tests.project import PACKAGE, ROOT, environment_of
 from tools.manual import ACTIONS, VARIABLES, asked, commands, reference
 
-RUN = "0123456789abcdef0123456789abcdef"
+RUN = "0123456789abcdef" * 2
 
 
 @pytest.mark.parametrize(
