@@ -25,5 +25,5 @@ def cpu() -> str:
 
 
 def threads() -> str:
-    """Threads of the libraries' pools once `limit_threads` has been called; a variable that was set before it counts."""
+    """Threads of the libraries' pools once `limit_threads` was called; a variable that was set before it counts."""
     return os.environ.get("OMP_NUM_THREADS", "unset")
