@@ -26,6 +26,8 @@ from tests.woodpecker import events
 from tests.woodpecker.agent import Agent, tools
 from tools.release import release
 
+Change = Callable[[Path], None]
+"""What changes files of a checkout."""
 WORSE, SOLID, BETTER = 2000, 300, 1
 """Penalties of the linear model by what they make of it: 64, 55 and 53 points off; a constant is 71 off."""
 EXPERIMENT = f"""# @package _global_
@@ -56,7 +58,7 @@ SECRETS = {
     "docker_host": "unix:///of/a/stand-in",
     "image_registry": "registry.example.com/team",
     "image_registry_username": "ci",
-    "image_registry_password": "an-example-only",
+    "image_registry_password": "an-example-only",  # pragma: allowlist secret
     "kube_config_staging": CONFIG.replace("NAMESPACE", "staging"),
     "kube_config_prod": CONFIG.replace("NAMESPACE", "prod"),
 }
@@ -132,7 +134,8 @@ class World:
         """Note what changed, and make the tag of a version's candidate."""
         changelog = self.laptop / "CHANGELOG.md"
         text = changelog.read_text(encoding="utf-8")
-        changelog.write_text(text.replace("## [Unreleased]\n", f"## [Unreleased]\n\n- Version {number}.\n", 1), encoding="utf-8")
+        head, unreleased, rest = text.partition("## [Unreleased]\n")
+        changelog.write_text(f"{head}{unreleased}\n- Version {number}.\n{rest}", encoding="utf-8")
         self.commit(f"Describe version {number}")
         return self.release("candidate", "--version", number)
 
@@ -203,8 +206,40 @@ def ground(folder: Path, secrets: dict[str, str] | None = None) -> Iterator[Grou
     cache = Path(subprocess.run([uv(), "cache", "dir"], capture_output=True, text=True, check=True).stdout.strip())
     for name in ("agent", "environment"):
         (folder / name).mkdir()
-    given = {name: value for name, value in os.environ.items() if INDEXES.fullmatch(name)} | {"UV_CACHE_DIR": str(cache)}
+    indexes = {name: value for name, value in os.environ.items() if INDEXES.fullmatch(name)}
     with registry_servers.running(folder / "registry") as registry:
         known = {name.lower(): value for name, value in registry.account("ci").items()} | SECRETS | (secrets or {})
-        agent = Agent(folder / "agent", programs, known, given, {"/var/cache/uv": cache}, folder / "environment")
+        agent = Agent(
+            folder / "agent",
+            programs,
+            known,
+            given=indexes | {"UV_CACHE_DIR": str(cache)},
+            volumes={"/var/cache/uv": cache},
+            environment=folder / "environment",
+        )
         yield Ground(folder, registry, agent, cluster, engine)
+
+
+def without(workflow: str, step: str) -> Change:
+    """A file that lacks a step."""
+
+    def change(folder: Path) -> None:
+        path = folder / f"{workflow}.yaml"
+        text = path.read_text(encoding="utf-8")
+        cut = re.sub(rf"^  - name: {step}\n(?:    .*\n|\n)*", "", text, flags=re.MULTILINE)
+        assert cut != text
+        path.write_text(cut, encoding="utf-8")
+
+    return change
+
+
+def replaced(workflow: str, old: str, new: str) -> Change:
+    """A file with another text in the place of one that it has."""
+
+    def change(folder: Path) -> None:
+        path = folder / f"{workflow}.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return change

@@ -1,6 +1,6 @@
 """The real pipelines, from a training to a rollback, against a registry with accounts; its aliases read back each time.
 
-What shows that a check of these tests is one is at the end: the same assertions on files with a mistake in them fail.
+That an assertion is one is shown beside it: on files with a mistake in them it fails.
 """
 
 import json
@@ -11,18 +11,27 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.ports import UserError
 
+from tests.project import composed
 from tests.woodpecker import events
 from tests.woodpecker.agent import Pipeline
-from tests.worlds import BETTER, SOLID, WORSE, Ground, World, ground
+from tests.worlds import BETTER, SOLID, WORSE, Change, Ground, World, ground, replaced, without
 
 pytestmark = pytest.mark.slow
-Change = Callable[[Path], None]
+PROMOTE = 'make promote ARGS="tag=$CI_COMMIT_TAG"'
+NARROW = {
+    "PYTEST_ADDOPTS": "--ignore-glob=*/test_[!i]*.py -k 'test_importance or ping' -m 'not slow'",
+    "PYTEST_XDIST_AUTO_NUM_WORKERS": "0",
+}
+"""What a user may set too: all tests take minutes, and would run these again."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +60,7 @@ def check_refused(world: World, why: str, run: Callable[[], Pipeline]) -> None:
     before = world.aliases
     done = run()
     assert not done.passed, done.output
-    assert [line for line in done.output.splitlines() if line.startswith("error: ") and re.search(why, line)], done.output
+    assert re.search(f"^error: .*{why}", done.output, re.MULTILINE), done.output
     assert not set(done.workflows) & {"deploy"}
     assert world.aliases == before
 
@@ -132,13 +141,12 @@ def test_only_ci_writes_the_registered_model(shared: Ground) -> None:
             ("DELETE", "registered-models/delete", {"name": world.model}),
         ):
             assert door.ask(method, f"2.0/mlflow/{path}", **fields)["error_code"] == "403", (account, path)
-    with pytest.raises(UserError, match="only CI moves staging and prod on a shared registry: start its pipeline"):
-        with world.inside("people"):
-            from {{ cookiecutter.project_slug }}.cli.promote import promote
-
-            from tests.project import composed
-
-            promote(composed("promote", "version=1", "to=staging", "promotion.ci=null", "promotion.by_hand=true"))
+    by_hand = ["promotion.ci=null", "promotion.by_hand=true"]
+    only = "only CI moves staging and prod on a shared registry: start its pipeline"
+    with world.inside("people"), pytest.raises(UserError, match=only):
+        promote(composed("promote", "version=1", "to=staging", *by_hand))
+    with world.inside("people"), pytest.raises(UserError):  # who says that it is CI
+        promote(composed("promote", "version=1", "to=staging", "promotion.ci=woodpecker"))
     assert world.aliases == {"dev": "1"}
 
 
@@ -147,12 +155,157 @@ def test_tags_that_ci_refuses(shared: Ground) -> None:
     world.git("commit", "--quiet", "--allow-empty", "--message", "never pushed")
     world.train(SOLID)
     world.git("reset", "--quiet", "--hard", "HEAD~1")
-    tag = world.tag("v1.0.0-rc.1", "1")
-    unknown = "commit .* that trained version 1 .*"
+    tag = world.tag("v0.2.0-rc.1", "1")
+    unknown = "this clone lacks commit [0-9a-f]{12}, which trained .*: push the commit to a branch"
     check_refused(world, unknown, lambda: pushed(world, tag))
-    ignored = replaced("promote", 'make promote ARGS="tag=$CI_COMMIT_TAG"', 'make promote ARGS="tag=$CI_COMMIT_TAG" || true')
-    with pytest.raises(AssertionError):
+    ignored = replaced("promote", PROMOTE, f"{PROMOTE} || true")
+    with pytest.raises(AssertionError, match="promote/staging: 0"):
         check_refused(world, unknown, lambda: pushed(world, tag, ignored))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (replaced("promote", PROMOTE, PROMOTE.replace("TAG", "REF")), "'refs/tags/v0.1.0-rc.1' names no release"),
+        (replaced("promote", "depth: 0", "depth: 1"), "error: this clone lacks commit"),
+        (replaced("promote", "MLFLOW_TRACKING_PASSWORD", "PASSWORD"), "You are not authenticated"),
+    ],
+    ids=["wrong variable", "shallow clone", "no password"],
+)
+def test_mistakes_in_promote(shared: Ground, candidate: tuple[World, str], change: Change, why: str) -> None:
+    world, tag = candidate
+    with pytest.raises(AssertionError, match=why):
+        check_passes(pushed(world, tag, change), "promote")
+    assert world.aliases == {"dev": "1"}
+
+
+@pytest.fixture(scope="module")
+def candidate(shared: Ground) -> tuple[World, str]:
+    """A version that nothing is wrong with, and the tag of its candidate."""
+    world = shared.world("mistakes")
+    world.train(SOLID)
+    world.commit("later")
+    return world, world.candidate("1")
+
+
+def test_mistakes_in_retrain(shared: Ground) -> None:
+    world = shared.world("retrain")
+    elsewhere = replaced("retrain", "MLFLOW_TRACKING_URI", "TRACKING_URI")
+    with pytest.raises(AssertionError):  # it trains well, into a store that goes with the clone
+        check_trained(world, "1", elsewhere)
+
+
+def test_two_releases_at_once(shared: Ground, tmp_path: Path) -> None:
+    """Two clones, each with a forge of its own, share only the registry; what the agents do meets there alone."""
+    world = shared.world("race")
+    world.train(SOLID)
+    world.promote(world.candidate("1"))
+    there = replace(world, laptop=tmp_path / "laptop", origin=tmp_path / "origin.git")
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(world.origin), str(there.origin)], check=True)
+    subprocess.run(["git", "clone", "--quiet", str(there.origin), str(there.laptop)], check=True)
+    for key, value in {"user.name": "Test", "user.email": "test@example.com"}.items():
+        there.git("config", key, value)
+    tags = [world.release("final"), there.tag("v0.2.0", "1")]
+    together = threading.Barrier(2, timeout=300)
+
+    def run(one: World, tag: str) -> Pipeline:
+        def before(step: str) -> None:
+            if step == "prod":
+                together.wait()
+
+        def change(folder: Path) -> None:
+            (folder / "deploy.yaml").unlink()
+
+        return shared.agent.run(events.tag(one.origin, tag), before=before, change=change)
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(run, (world, there), tags))
+    first = next(number for number, one in enumerate(done) if one.passed)
+    loser = done[1 - first]
+    assert not loser.passed, done[0].output + done[1].output
+    refused = "^error: race: prod moved while the gates ran: version 1 holds it now"
+    assert re.search(refused, loser.output, re.MULTILINE), loser.output
+    assert world.aliases == {"dev": "1", "staging": "1", "prod": "1"}
+    facts = world.facts("1")
+    assert facts["release.prod"] == tags[first][1:]
+    assert [move["alias"] for move in json.loads(facts["history"])] == ["dev", "staging", "prod"]
+
+
+def test_a_promotion_that_is_killed(shared: Ground) -> None:
+    """SIGKILL between the writes that move `archived` and `prod`; the next run of the same pipeline ends it."""
+    world = shared.world("killed", lambda laptop: shorten_the_lease(laptop / "config/promotion/default.yaml"))
+    for number, alpha in (("1", SOLID), ("2", BETTER)):
+        world.train(alpha)
+        world.promote(world.candidate(number))
+        tag = world.release("final")
+        if number == "1":
+            world.promote(tag)
+
+    def kill(process: "subprocess.Popen[bytes]", step: str) -> None:
+        while step == "prod" and process.poll() is None:
+            if "archived" in world.aliases:
+                os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    done = shared.agent.run(events.tag(world.origin, tag), watch=kill)
+    assert done.codes("promote")["prod"] == -signal.SIGKILL, done.output
+    assert world.aliases["archived"] == "1"
+    check_passes(pushed(world, tag), "promote", "deploy")
+    assert world.aliases == {"dev": "2", "staging": "2", "prod": "2", "archived": "1"}
+    assert world.facts("2")["release.prod"] == tag[1:]
+
+
+def shorten_the_lease(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub("^lease_seconds: [0-9]+", "lease_seconds: 10", text, flags=re.MULTILINE), encoding="utf-8")
+
+
+def test_going_back_to_a_release(shared: Ground) -> None:
+    world = shared.world("deploy")
+    world.train(SOLID)
+    tag = world.candidate("1").partition("-")[0]
+    world.git("tag", "--annotate", tag, "--message", f"Model: models:/{world.model}/1")
+    world.commit("later")
+    for mistake in (
+        replaced("deploy", "    optional: true  # a manual run has no promotion\n", ""),
+        without("deploy", "prod"),
+        replaced("deploy", "IMAGE_REGISTRY:", "REGISTRY:"),
+    ):
+        with pytest.raises(AssertionError):
+            check_goes_back(world, tag, mistake)
+    check_goes_back(world, tag)
+
+
+def check_goes_back(world: World, tag: str, change: Change | None = None) -> None:
+    world.ground.cluster.forget()
+    world.ground.engine.forget()
+    check_passes(by_hand(world, change, ACTION="deploy", RELEASE=tag, OVERLAY="prod"), "deploy")
+    check_rolled_out(world, tag)
+
+
+def test_a_push_and_a_pull_request_are_checked(shared: Ground) -> None:
+    world = shared.world("check")
+    check_passes(shared.agent.run(events.push(world.origin), given=NARROW), "check")
+    world.git("switch", "--quiet", "--create", "topic")
+    (world.laptop / "tools/loose.py").write_text("x = {  1 }\n", encoding="utf-8")
+    world.commit("a slip")
+    check_stopped(world)
+    with pytest.raises(AssertionError):
+        check_stopped(world, replaced("check", "  - name: style\n", "  - name: style\n    failure: ignore\n"))
+
+
+def check_stopped(world: World, change: Change | None = None) -> None:
+    """A pull request with a file that is not formatted ends at `style`."""
+
+    def shorter(folder: Path) -> None:
+        for step in ("hygiene", "types", "unit", "integration", "smoke"):  # for the time that they take
+            without("check", step)(folder)
+        if change:
+            change(folder)
+
+    done = world.ground.agent.run(events.pull_request(world.origin, "topic"), change=shorter)
+    assert not done.passed, done.output
+    assert done.codes("check") == {"setup": 0, "style": 2}
 
 
 def check_trained(world: World, number: str, change: Change | None = None) -> None:
@@ -175,28 +328,3 @@ def check_rolled_out(world: World, tag: str) -> None:
     first, *waits = cluster.asked
     assert first.startswith("apply --kustomize ") and first.endswith(" --namespace prod")
     assert waits and all(command.startswith("rollout status deployment/") for command in waits)
-
-
-def without(workflow: str, step: str) -> Change:
-    """A file that lacks a step."""
-
-    def change(folder: Path) -> None:
-        path = folder / f"{workflow}.yaml"
-        text = path.read_text(encoding="utf-8")
-        cut = re.sub(rf"^  - name: {step}\n(?:    .*\n|\n)*", "", text, flags=re.MULTILINE)
-        assert cut != text
-        path.write_text(cut, encoding="utf-8")
-
-    return change
-
-
-def replaced(workflow: str, old: str, new: str) -> Change:
-    """A file with another text in the place of one that it has."""
-
-    def change(folder: Path) -> None:
-        path = folder / f"{workflow}.yaml"
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    return change

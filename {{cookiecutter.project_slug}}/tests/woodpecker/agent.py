@@ -20,6 +20,8 @@ TOOLS = ("uv", "git", "make", "docker", "kubectl")
 """Those of a step's image, and of the agent's machine; which of them a test needs is its own affair."""
 Watch = Callable[["subprocess.Popen[bytes]", str], None]
 """Called beside a step that runs, with its process and its name."""
+Before = Callable[[str], None]
+"""Called before a step, with its name."""
 MASK = "********"
 
 
@@ -87,6 +89,7 @@ class Agent:
         self,
         event: Event,
         watch: Watch | None = None,
+        before: Before | None = None,
         given: Mapping[str, str] | None = None,
         change: Callable[[Path], None] | None = None,
     ) -> Pipeline:
@@ -95,6 +98,7 @@ class Agent:
         Args:
             event: that has happened.
             watch: called beside each step.
+            before: called before each step.
             given: further variables for all steps.
             change: is called with the folder that the files are read from, before they are: for a test that shows what
                 a mistake in them would do.
@@ -113,14 +117,19 @@ class Agent:
                 failed.add(workflow.name)
                 outcomes += [Outcome(workflow.name, step.name, None) for step in workflow.steps]
                 continue
-            done, well = self._workflow(workflow, event, watch, dict(self.given) | dict(given or {}))
+            done, well = self._workflow(workflow, event, watch, before, dict(self.given) | dict(given or {}))
             outcomes += done
             if not well:
                 failed.add(workflow.name)
         return Pipeline(tuple(outcomes), frozenset(failed))
 
     def _workflow(
-        self, workflow: Workflow, event: Event, watch: Watch | None, given: Mapping[str, str]
+        self,
+        workflow: Workflow,
+        event: Event,
+        watch: Watch | None,
+        before: Before | None,
+        given: Mapping[str, str],
     ) -> tuple[list[Outcome], bool]:
         """Its steps in one clone, which they share with no other workflow; and whether none failed."""
         clone, well = self._clone(event, workflow.settings), True
@@ -139,6 +148,8 @@ class Agent:
                 own["UV_PROJECT_ENVIRONMENT"] = str(self.environment)
             environment = dict(given) | event.variables(workflow.name) | own | dict(step.environment)
             environment = {name: str(self.volumes.get(value, value)) for name, value in environment.items()}
+            if before:
+                before(step.name)
             code, output = self._shell(step, clone, environment, watch)
             outcomes.append(Outcome(workflow.name, step.name, code, output))
             well = well and (code == 0 or step.ignored)
