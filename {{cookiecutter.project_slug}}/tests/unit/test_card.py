@@ -121,6 +121,7 @@ def test_a_card_of_what_little_is_known():
     ("source", "told"),
     [
         (None, "a file of the user"),
+        # pragma: allowlist nextline secret
         ({"_target_": "x.UrlSource", "url": "https://me:s3cret@host.org:8443/a.csv?token=s3cret"}, "host.org/a.csv"),
         ({"_target_": "x.ScikitLearnSource", "name": "wine"}, "ScikitLearnSource"),
     ],
