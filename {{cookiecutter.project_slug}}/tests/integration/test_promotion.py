@@ -75,7 +75,9 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
         ("dev", None), ("staging", None), ("prod", None), ("archived", None), ("archived", "removed"), ("prod", "2"),
     ]  # fmt: skip
     assert {move["by"] for move in first["history"][1:]} == {"CI (woodpecker)"}
-    record = [(move["kind"], move["version"], move["to"], move.get("before"), move["state"]) for move in listed["moves"]]
+    record = [
+        (move["kind"], move["version"], move["to"], move.get("before"), move["state"]) for move in listed["moves"]
+    ]
     assert record == [
         ("rollback", "1", "prod", "2", "done"), ("promote", "2", "prod", "1", "done"),
         ("promote", "2", "staging", "1", "done"), ("promote", "1", "prod", None, "done"),
@@ -191,7 +193,7 @@ def test_where_a_move_came_from_is_in_the_history_and_in_the_record(project):
                     "report": "promotion/1/staging.md", "at": move["at"]}  # fmt: skip
     (entry,) = listed["moves"]
     assert {key: entry[key] for key in origin} == origin
-    with pytest.raises(UserError, match="'house.moves' is the record of 'house'"):
+    with pytest.raises(UserError, match=r"'house\.moves' is the record of 'house'"):
         list_registry(composed("registry", "mlflow.model=house.moves"))
 
 

@@ -131,7 +131,7 @@ def test_what_is_wrong_with_a_run_is_one_line(project):
 
 
 def test_only_ci_registers_a_run(project):
-    with pytest.raises(UserError, match="^only CI registers a run; on this embedded store add promotion.by_hand=true$"):
+    with pytest.raises(UserError, match=r"^only CI registers a run; on this embedded store add promotion\.by_hand=true$"):
         asked("f" * 32, "promotion.ci=null")
     with pytest.raises(UserError, match="config: run: String should match pattern"):
         asked("latest")
