@@ -13,7 +13,7 @@ from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowR
 from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig
 
-from tests.candidates import PROVENANCE, write_candidate
+from tests.candidates import CONFIG, PROVENANCE, write_candidate
 from tests.project import FAST, composed, make_project, store
 from tests.registries import KilledError
 
@@ -54,7 +54,7 @@ def log(folder, *, status: str = "FINISHED", keep: bool = True, tags=None) -> st
     with mlflow_tracking.run(config, "hand-made") as run:
         run.metrics({"test/rmse": 5.1234567, "val/rmse": 4.0})
         run.tags({"git.commit": made_from["commit"], "data.sha256": made_from["data"]})
-        run.text("mlflow:\n  tags: {ticket: A-17, lifecycle: withdrawn}\n", "config.yaml")
+        run.text(CONFIG.replace("tags: {}", "tags: {ticket: A-17}"), "config.yaml")
         if keep:
             run.servable(folder)
         run.tags(tags or {})

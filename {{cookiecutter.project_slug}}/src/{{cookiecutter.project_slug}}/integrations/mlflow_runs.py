@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..ports import UserError
 from ..schemas.config import OWN_TAGS
+from ..schemas.resolved import CONFIG_FILE
 from .mlflow_store import client, one_line, shown
 from .mlflow_tracking import MlflowTracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-CONFIG_FILE = "config.yaml"
-"""The resolved configuration among a run's files."""
 
 
 class LoggedRun:
