@@ -61,6 +61,12 @@ def code(generated: Sequence[str], revision: str | None = None) -> Code:
     return Code(commit, _git("branch", "--show-current"), dirty, _lock())
 
 
+def knows(commit: str) -> bool:
+    """Whether the repository of the working directory has a commit."""
+    named = REVISION.fullmatch(commit)
+    return named is not None and _git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
+
+
 def system() -> dict[str, str]:
     """Machine and libraries, by name."""
     facts = {
