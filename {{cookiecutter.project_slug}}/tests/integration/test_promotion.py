@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from {{ cookiecutter.project_slug }}.cli.moving import mover
 from {{ cookiecutter.project_slug }}.cli.promote import promote
@@ -74,10 +75,21 @@ def test_a_version_is_promoted_replaced_and_brought_back(project, capsys):
         ("dev", None), ("staging", None), ("prod", None), ("archived", None), ("archived", "removed"), ("prod", "2"),
     ]  # fmt: skip
     assert {move["by"] for move in first["history"][1:]} == {"CI (woodpecker)"}
+    record = [(move["kind"], move["version"], move["to"], move.get("before"), move["state"]) for move in listed["moves"]]
+    assert record == [
+        ("rollback", "1", "prod", "2", "done"), ("promote", "2", "prod", "1", "done"),
+        ("promote", "2", "staging", "1", "done"), ("promote", "1", "prod", None, "done"),
+        ("promote", "1", "staging", None, "done"),
+    ]  # fmt: skip
+    assert listed["moves"][1]["report"] == second["history"][-2]["report"] == "promotion/2/prod.md"
+    assert client.get_model_version("house.moves", "4").source == f"runs:/{version.run_id}/promotion/2"
     list_registry(composed("registry", "mlflow.model=house"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "house: prod 1"
-    assert lines[3].split() == ["2", "withdrawn", *lines[3].split()[2:4], "rmse", "5.1", "cccccccc", "passed", "passed"]
+    cells = lines[3].split()
+    assert cells[:2] == ["2", "withdrawn"]
+    assert cells[3] in ("s", "min")
+    assert cells[4:] == ["rmse", "5.1", "cccccccc", "passed", "passed", "CI", "(woodpecker)"]
 
 
 def test_an_incumbent_that_is_damaged_can_be_replaced_when_clients_are_told(project):
@@ -166,6 +178,42 @@ def test_bad_input_is_one_line_and_moves_nothing(project, overrides, message):
         promote(composed("promote", "mlflow.model=house", *["version=1", "to=staging", *overrides]))
     assert len(str(caught.value).splitlines()) == 1
     assert aliases() == {"dev": "1"}
+
+
+def test_where_a_move_came_from_is_in_the_history_and_in_the_record(project):
+    register(write_candidate(project / "v1"))
+    origin = {"pipeline": "https://ci.example.org/repos/1/pipeline/7", "commit": "d" * 40}
+    given = [f"promotion.{key}={value}" for key, value in origin.items()]
+    to("staging", 1, *HOUSE, *given, "promotion.staging.gates.deployable=null")
+    listed = list_registry(composed("registry", "mlflow.model=house", "format=json"))
+    move = listed["versions"][0]["history"][-1]
+    assert move == {"alias": "staging", "by": "CI (woodpecker)", **origin, "before": None,
+                    "report": "promotion/1/staging.md", "at": move["at"]}  # fmt: skip
+    (entry,) = listed["moves"]
+    assert {key: entry[key] for key in origin} == origin
+    with pytest.raises(UserError, match="'house.moves' is the record of 'house'"):
+        list_registry(composed("registry", "mlflow.model=house.moves"))
+
+
+def test_a_version_whose_run_is_gone_for_good_is_still_recorded(project, monkeypatch):
+    """As a server with accounts refuses a source in a run that it does not know."""
+    register(write_candidate(project / "v1"))
+    make = mlflow.MlflowClient.create_model_version
+
+    def refuse(client, name, source, run_id=None, **others):
+        if run_id is not None:
+            raise mlflow.exceptions.MlflowException("Permission denied", PERMISSION_DENIED)
+        return make(client, name, source, **others)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_model_version", refuse)
+    to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
+    assert mlflow.MlflowClient(store()).get_model_version("house.moves", "1").source == "moves:/house/1"
+
+
+def test_reading_makes_no_record(project):
+    register(write_candidate(project / "v1"))
+    assert list_registry(composed("registry", "mlflow.model=house"))["moves"] == []
+    assert [model.name for model in mlflow.MlflowClient(store()).search_registered_models()] == ["house"]
 
 
 def test_reading_makes_no_store(project):

@@ -55,7 +55,9 @@ def test_an_experiment_names_its_own_model_and_experiment():
     )
 
 
-@pytest.mark.parametrize("name", ["lifecycle", "git.commit", "data.sha256", "test/rmse", "prod.before", "mlflow.user"])
+@pytest.mark.parametrize(
+    "name", ["lifecycle", "git.commit", "data.sha256", "test/rmse", "prod.before", "release.prod", "mlflow.user"]
+)
 def test_a_tag_that_the_project_writes_itself_is_refused(name):
     message = f"config: mlflow.tags: the project itself writes the tag {name!r}: choose another name"
     with pytest.raises(UserError) as refused:
@@ -103,6 +105,7 @@ def test_the_other_verbs_compose():
         (["data.columns.age.kind=text"], "config: data.columns.age.kind: Input should be 'number', 'integer', 'boolean', 'time' or 'category', not 'text'"),
         (["evaluation.golden_rows=5"], "config: evaluation.golden_rows: Input should be greater than or equal to 64, not 5"),
         (["++data.columns.progression_prediction.kind=number"], "config: data: the column 'progression_prediction' has the name of an output: rename it"),
+        (["mlflow.model=a.moves"], "config: mlflow.model: 'a.moves' is the record of 'a': no model's name ends in .moves"),
         (["mlflow.model=a/b"], "config: mlflow.model: a registered model's name holds none of / : @ % and quotes, 'a/b' does"),
     ],
 )  # fmt: skip

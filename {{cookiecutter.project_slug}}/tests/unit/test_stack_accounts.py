@@ -90,13 +90,14 @@ def test_every_problem_is_ci_s(registry: Registry) -> None:
         "account ci",
         "account people",
         "account reader",
-        "registered model model-1, experiment first, EDIT for people on experiment first",
-        "registered model model-2, experiment second, EDIT for people on experiment second",
+        "registered model model-1, registered model model-1.moves, experiment first, EDIT for people on experiment first",
+        "registered model model-2, registered model model-2.moves, experiment second, EDIT for people on experiment second",
     ]
     for problem in TWO:
         assert may(registry, "ci", *problem) == ("MANAGE", "MANAGE")
         assert may(registry, "people", *problem) == ("EDIT", None)
         assert may(registry, "reader", *problem) == (None, None)
+        assert registry.rights["ci", "registered_model", f"{problem[1]}.moves"] == "MANAGE"
     before = dict(registry.rights)
     assert accounts.settle("http://x", PASSWORDS, TWO) == []
     assert registry.rights == before
@@ -107,11 +108,14 @@ def test_what_people_made_first_becomes_ci_s(registry: Registry) -> None:
     registry.accounts |= PASSWORDS
     registry.make("people", "experiment", "first")
     registry.make("people", "registered_model", "model-1")
+    registry.make("people", "registered_model", "model-1.moves")
     (made,) = accounts.settle("http://x", PASSWORDS, TWO[:1])
     assert may(registry, "ci", *TWO[0]) == ("MANAGE", "MANAGE")
     assert may(registry, "people", *TWO[0]) == ("EDIT", "READ")
+    assert registry.rights["people", "registered_model", "model-1.moves"] == "READ"
     assert made == (
-        "MANAGE for ci on registered model model-1, READ for people on registered model model-1, "
+        "MANAGE for ci on registered model model-1, MANAGE for ci on registered model model-1.moves, "
+        "READ for people on registered model model-1, READ for people on registered model model-1.moves, "
         "MANAGE for ci on experiment first, EDIT for people on experiment first"
     )
 
