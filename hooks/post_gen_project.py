@@ -22,7 +22,7 @@ PATHS: dict[str, list[str]] = {
         ".dvcignore",
         "dvc.yaml",
         "pipeline",
-        "tools",
+        "tools/dvc_hash.py",
         "docs/dvc.md",
         "src/SLUG/integrations/dvc.py",
         "tests/pipelines.py",

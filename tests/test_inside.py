@@ -1,12 +1,15 @@
 """A bake passes its own checks and tests, in an environment shared by all bakes."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 from baking import Bake, check_nothing_left_out, commit
-from options import EVERYTHING, Answers
+from options import EVERYTHING, SUPPORTED, Answers
+from uv import find_uv_bin
 
 MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
@@ -26,12 +29,33 @@ def test_make_test(project: Bake, bake_environment: Path, stream: Stream) -> Non
     check_nothing_left_out(stream(project, "make", "test", f"VENV={bake_environment}"))
 
 
+def lock(project: Bake) -> None:
+    """Put uv.lock into git, as the README's quick start does; from a folder of wheels where torch is in one."""
+    wheels = os.environ.get("PIP_FIND_LINKS")
+    project.run(find_uv_bin(), "lock", "--quiet", **({"UV_FIND_LINKS": wheels, "UV_NO_SOURCES": "1"} if wheels else {}))
+    project.run("git", "add", "uv.lock")
+
+
 @pytest.mark.slow
-def test_hooks_pass_before_a_commit(project: Bake, bake_environment: Path, stream: Stream) -> None:
-    """The local hooks look for their tools in .venv."""
+def test_hooks_pass_before_a_commit(bake: MakeBake, bake_environment: Path, stream: Stream) -> None:
+    """All of them, those of `make hygiene` too; they look for their tools in .venv."""
+    project = bake(project_slug="hooked")
+    commit(project.path, "first")
+    lock(project)
+    project.run("git", "commit", "--quiet", "--message", "lock")
     (project.path / ".venv").symlink_to(bake_environment)
-    stream(project, str(bake_environment / "bin" / "pre-commit"), "run", "--all-files", PYTHONPATH="src")
+    printed = stream(project, str(bake_environment / "bin" / "pre-commit"), "run", "--all-files", PYTHONPATH="src")
+    assert printed.count("Passed") == len(yaml.safe_load(project.text(".pre-commit-config.yaml"))["repos"][0]["hooks"])
     assert project.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answers", [*EVERYTHING, SUPPORTED["awkward-text"]], ids=["streamlit", "nicegui", "awkward"])
+def test_hygiene_of(bake: MakeBake, bake_environment: Path, stream: Stream, answers: Answers) -> None:
+    """No check is wrong about what a bake holds; the lock's is another test's."""
+    project = bake(**answers)
+    commit(project.path, "first")
+    stream(project, "make", "hygiene", f"VENV={bake_environment}", SKIP="lock")
 
 
 @pytest.mark.slow

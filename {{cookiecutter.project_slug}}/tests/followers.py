@@ -12,7 +12,7 @@ from {{ cookiecutter.project_slug }}.schemas.contract import Contract
 from tests.registries import FollowedRegistry
 
 REFERENCE = "models:/house@dev"
-STORE = "http://bob:hunter2@registry:5000"
+STORE = "http://bob:hunter2@registry:5000"  # pragma: allowlist secret
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Build images of the project, labelled with commit and version: [IMAGES="api trainer"] build.sh [flags of docker build]
+# REGISTRY=host/path names them for a registry; with PUSH=1 they are pushed, and one that is there already is not built.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -9,6 +10,11 @@ refuse() {
 }
 
 [ -f uv.lock ] || refuse "there is no uv.lock, from which images are installed: run make setup, and commit it"
+case "${PUSH:-0}" in
+    0) ;;
+    1) [ -n "${REGISTRY:-}" ] || refuse "PUSH=1 needs REGISTRY=host/path: where should the images go?" ;;
+    *) refuse "PUSH is $PUSH: set it to 1 to push, or leave it out" ;;
+esac
 docker info >/dev/null 2>&1 || refuse "no container engine answers \`docker info\`: start one, or set DOCKER_HOST"
 
 version=$(cat VERSION)
@@ -28,13 +34,19 @@ fi
 
 export DOCKER_BUILDKIT=1
 for image in ${IMAGES:-api trainer mlflow}; do
-    name={{ cookiecutter.project_slug }}-$image:$version
+    name=${REGISTRY:+$REGISTRY/}{{ cookiecutter.project_slug }}-$image:$version
     recipe=deployment/docker/$image.Dockerfile
     [ -f "$recipe" ] || refuse "there is no $recipe: IMAGES is a list of $(cd deployment/docker && echo *.Dockerfile | sed 's/\.Dockerfile//g')"
+    # A tag means one image for ever: what a release was rolled out with is what it is rolled out with again.
+    if [ "${PUSH:-0}" = 1 ] && docker buildx imagetools inspect "$name" >/dev/null 2>&1; then
+        echo "$name is in the registry"
+        continue
+    fi
     echo "building $name"
     if [ "$image" = trainer ]; then
         docker build --file "$recipe" --tag "$name" --build-arg "TORCH=${TORCH:-cpu}" "$@" .
     else
         docker build --file "$recipe" --tag "$name" "$@" .
     fi
+    [ "${PUSH:-0}" = 0 ] || docker push --quiet "$name"
 done

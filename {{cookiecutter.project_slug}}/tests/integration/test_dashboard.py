@@ -186,6 +186,7 @@ def test_on_a_narrow_window(chromium: Any, url: str) -> None:
 
 
 def test_a_wrong_key(chromium: Any, world: World) -> None:
+    # pragma: allowlist nextline secret
     with dashboard(world.project, f"dashboard.api={world.url('prod')}", DASHBOARD_API_KEY="wrong") as address:
         pages = page_object()(chromium, address)
         pages.sees("refuses the key in DASHBOARD_API_KEY: set DASHBOARD_API_KEY to one that it knows, and start anew")

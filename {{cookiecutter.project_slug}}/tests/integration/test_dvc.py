@@ -259,6 +259,7 @@ def test_a_clone_has_the_same_bytes_and_says_what_is_wrong_with_its_store(projec
     (store / f"bucket/{PACKAGE}/files/md5/{lost[:2]}/{lost[2:]}").unlink()
     with s3_store(store) as address:
         said(clone, "remote", "modify", "store", "endpointurl", address)
+        # pragma: allowlist nextline secret
         for keys, why in ((KEYS | {"AWS_SECRET_ACCESS_KEY": "wrong"}, "Forbidden"), (KEYS, "data/raw/diabetes")):
             done = dvc(clone, "pull", "fetch@diabetes", **keys)
             assert done.returncode != 0

@@ -93,7 +93,7 @@ def test_the_service_is_small_and_has_nothing_of_training(project: Checkout) -> 
 def test_the_service_answers_as_it_should_and_ends_in_peace(project: Checkout, servable: Path) -> None:
     with running(
         project.tag("api"), 8000, "python", "-m", "deployment.api", "serving.drain_seconds=1",
-        volumes=(f"{servable}:/servable:ro",), SERVING_REFERENCE="/servable", SERVING_API_KEYS="right",
+        volumes=(f"{servable}:/servable:ro",), SERVING_REFERENCE="/servable", SERVING_API_KEYS="right",  # pragma: allowlist secret
     ) as container:  # fmt: skip
         container.healthy()
         assert asked(container, "/predict", {"records": ROWS})[0] == 401

@@ -102,7 +102,7 @@ def test_a_training_that_diverges_says_so(project):
         ("data.processed_dir=/dev/null/x", "error: /dev/null/x: Not a directory"),
         ("hydra.run.dir=/dev/null/x", "error: /dev/null/x: Not a directory"),
         ("model.hidden=5", "error: model: 'int' object is not iterable"),
-        ("mlflow.tracking_uri=http://bob:hunter2@127.0.0.1:9", "error: MLflow at http://***@127.0.0.1:9: no answer: is the server running, and MLFLOW_TRACKING_URI right?"),
+        ("mlflow.tracking_uri=http://bob:hunter2@127.0.0.1:9", "error: MLflow at http://***@127.0.0.1:9: no answer: is the server running, and MLFLOW_TRACKING_URI right?"),  # pragma: allowlist secret
     ],
 )  # fmt: skip
 def test_one_line_and_exit_code_1(project, override, line):
@@ -114,7 +114,7 @@ def test_one_line_and_exit_code_1(project, override, line):
 
 
 def test_passwords_are_not_shown():
-    assert shown("postgresql://user:pw@host/db") == "postgresql://***@host/db"
+    assert shown("postgresql://user:pw@host/db") == "postgresql://***@host/db"  # pragma: allowlist secret
     assert shown("http://bob:p@ss@host:5000") == "http://***@host:5000"
     assert shown("sqlite:///mlflow.db") == "sqlite:///mlflow.db"
     assert shown("http://127.0.0.1:5000") == "http://127.0.0.1:5000"

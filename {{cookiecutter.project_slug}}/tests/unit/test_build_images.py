@@ -11,6 +11,7 @@ from tests.project import PACKAGE, ROOT
 
 STAND_IN = """#!/bin/sh
 [ "$1" = info ] && exit "${ENGINE_STATUS:-0}"
+[ "$1" = buildx ] && case "$4" in *"${THERE:-nothing}"*) exit 0 ;; *) exit 1 ;; esac
 for argument in "$@"; do echo "$argument" >>"$ASKED"; done
 echo >>"$ASKED"
 """
@@ -36,7 +37,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def make(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    dropped = ("MAKE", "MFLAGS", "ARGS", "TORCH", "PIP_FIND_LINKS", "UV_", "GIT_DIR")
+    dropped = ("MAKE", "MFLAGS", "ARGS", "TORCH", "PIP_FIND_LINKS", "UV_", "GIT_DIR", "REGISTRY", "PUSH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     kept |= {
         "PATH": f"{project.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -89,6 +90,7 @@ def test_without_a_repository_nothing_is_said_of_a_commit(project: Path):
 
 def test_labels_are_of_the_commit(project: Path):
     git(project, "init", "--quiet")
+    # pragma: allowlist nextline secret
     git(project, "remote", "add", "origin", "https://someone:secret@git.example.com/team/project.git")
     git(project, "add", "--all")
     git(project, "commit", "--quiet", "--message", "first")
@@ -113,6 +115,31 @@ def test_the_folder_of_wheels_that_the_lock_was_made_with_takes_part(project: Pa
     (call,) = asked(project)
     assert call[call.index("--build-context") + 1] == "wheels=/somewhere/wheels"
     assert {"UV_FIND_LINKS": "", "UV_NO_SOURCES": ""}.items() <= build_arguments(call).items()  # from the environment
+
+
+def test_images_of_a_registry_are_pushed_unless_they_are_there(project: Path):
+    version = (ROOT / "VERSION").read_text().strip()
+    registry = "registry.example.com/team"
+    done = make(project, "IMAGES=api trainer", REGISTRY=registry)
+    assert [call[0] for call in asked(project)] == ["build", "build"]
+    (project.parent / "asked").unlink()
+    done = make(project, "IMAGES=api trainer", REGISTRY=registry, PUSH="1", THERE=f"{PACKAGE}-trainer:{version}")
+    build, push = asked(project)
+    assert build[build.index("--tag") + 1] == f"{registry}/{PACKAGE}-api:{version}"
+    assert push == ["push", "--quiet", f"{registry}/{PACKAGE}-api:{version}"]
+    assert f"{registry}/{PACKAGE}-trainer:{version} is in the registry" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"PUSH": "1"}, "error: PUSH=1 needs REGISTRY=host/path: where should the images go?"),
+        ({"PUSH": "yes", "REGISTRY": "a/b"}, "error: PUSH is yes: set it to 1 to push, or leave it out"),
+    ],
+)
+def test_a_push_that_leads_nowhere_is_refused(project: Path, given: dict[str, str], said: str):
+    done = make(project, **given)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, said)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def detail(text: str) -> bytes:
 
 def test_a_real_service(tmp_path: Path) -> None:
     folder = write_servable(tmp_path / "a")
-    with service(folder, api_keys="one,two") as running:
+    with service(folder, api_keys="one,two") as running:  # pragma: allowlist secret
         asked = api(running.url, "two")
         served = asked.served()
         answer = asked.predict(COLUMNS, served.contract)

@@ -19,7 +19,7 @@ from tests.project import composed, make_project
             "dashboard.api: 'localhost:8000' is no address of a service: write it as http:",
         ),
         (
-            "dashboard.api=http://me:secret@host",
+            "dashboard.api=http://me:secret@host",  # pragma: allowlist secret
             "dashboard.api: the address holds a user or a password: keys come from",
         ),
         ("dashboard.staging_api=ftp://host", "dashboard.staging_api: 'ftp://host' is no address of a service"),

@@ -10,7 +10,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 from . import environment
 from .engine import Engine
 
-DUMP, FILES, SECRETS = "database.dump", "files.tar", "env"
+DUMP, FILES, SECRETS = "database.dump", "files.tar", "env"  # pragma: allowlist secret
 CODE = (Path(__file__).parent / "objects.py").read_text(encoding="utf-8")
 LAST = "number-of-objects"
 """The last member of FILES."""

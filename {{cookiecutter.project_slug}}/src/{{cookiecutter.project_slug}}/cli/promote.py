@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 from ..utils.verb import run_verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from omegaconf import DictConfig
 
-    from ..ports import Registry, Version
+    from ..ports import Registry
     from ..promotion.case import Case
     from ..promotion.report import Report
-    from ..schemas.promotion import PromoteConfig
+    from ..schemas.groups import Component
+    from .tagging import Asked
 
 GONE = ("absent", "deleted")
 """States of a run that keeps nothing."""
@@ -20,6 +22,8 @@ GONE = ("absent", "deleted")
 
 def promote(cfg: "DictConfig") -> "Report | None":
     """Judge a version, keep the report with its run, and move `staging` or `prod` to it if every gate passes.
+
+    Version and alias are named, or read from a release tag of this repository, which is checked first.
 
     Returns:
         What the gates found; None where the version holds the alias already.
@@ -37,33 +41,35 @@ def promote(cfg: "DictConfig") -> "Report | None":
     from ..schemas.config import validate
     from ..schemas.promotion import PromoteConfig
     from .moving import open_lifecycle
+    from .tagging import asked
 
     config = validate(PromoteConfig, cfg)
     with TemporaryDirectory() as folder:
         registry = MlflowRegistry(config.mlflow.tracking_uri, Path(folder))
-        lifecycle = open_lifecycle(config.promotion, registry, config.mlflow.model)
-        version = lifecycle.version(str(config.version))
+        wish = asked(config, registry, lambda model: open_lifecycle(config.promotion, registry, model))
+        version, to, lifecycle = wish.version, wish.to, wish.lifecycle
         name = f"{version.name} version {version.version}"
-        lifecycle.check(version, config.to)
-        if config.to in version.aliases:
-            lifecycle.finish(version, config.to)
-            logger.info("{} holds {} already", name, config.to)
+        if wish.held:
+            lifecycle.finish(version, to)
+            registry.tag(version, wish.facts)  # whoever gave it the alias by its number left them out
+            logger.info("{} holds {} already", name, to)
             return None
-        held = lifecycle.held(config.to)
-        case = _case(config, registry, version, lifecycle.incumbent(version))
-        report = _judge(config, case, lifecycle.mover.by)
+        held = lifecycle.held(to)
+        case = _case(wish, registry)
+        gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
+        report = _judge(gates, case, to, lifecycle.mover.by)
         print(report.table(), flush=True)
         kept = _keep(report, case, registry, Path(folder))
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
-            raise UserError(f"{name} does not become {config.to}: {why}")
-        lifecycle.promote(version, config.to, held, report=kept)
+            raise UserError(f"{name} does not become {to}: {why}")
+        lifecycle.promote(version, to, held, report=kept, release=wish.release.name if wish.release else None)
     where = f"in run {version.run_id} at {kept}" if kept else "not kept"
-    logger.info("{} holds {}; the report is {}", name, config.to, where)
+    logger.info("{} holds {}; the report is {}", name, to, where)
     return report
 
 
-def _case(config: "PromoteConfig", registry: "Registry", version: "Version", held: "Version | None") -> "Case":
+def _case(wish: "Asked", registry: "Registry") -> "Case":
     """The version with its servable, beside the incumbent."""
     from ..inference.engine import Engine
     from ..ports import UserError
@@ -71,6 +77,7 @@ def _case(config: "PromoteConfig", registry: "Registry", version: "Version", hel
     from ..schemas.resolved import CONFIG_FILE
     from .moving import load_incumbent
 
+    version = wish.version
     try:
         candidate = Engine(registry.download(version))
     except UserError as error:
@@ -80,24 +87,23 @@ def _case(config: "PromoteConfig", registry: "Registry", version: "Version", hel
         version=version,
         run_status=status,
         candidate=candidate,
-        incumbent=load_incumbent(registry, held),
-        new_major=config.promotion.new_major,
+        incumbent=load_incumbent(registry, wish.lifecycle.incumbent(version)),
+        new_major=wish.new_major,
         config=None if status in GONE else registry.attached(version, CONFIG_FILE),
     )
 
 
-def _judge(config: "PromoteConfig", case: "Case", by: str) -> "Report":
+def _judge(gates: "Mapping[str, Component | None]", case: "Case", to: str, by: str) -> "Report":
     """What every gate of the alias says."""
     import datetime
 
     from ..promotion.report import Report, judge
     from ..utils.instantiate import build
 
-    gates = (config.promotion.staging if config.to == "staging" else config.promotion.prod).gates
     return Report(
         name=case.version.name,
         version=case.version.version,
-        to=config.to,
+        to=to,
         incumbent=case.incumbent.version.version if case.incumbent else None,
         by=by,
         at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -64,11 +64,21 @@ class PromotionConfig(Group):
 class PromoteConfig(Group):
     """`config/promote.yaml`."""
 
-    version: int = Field(ge=1)
-    to: Literal["staging", "prod"]
+    version: int | None = Field(ge=1)
+    to: Literal["staging", "prod"] | None
+    tag: str | None
     promotion: PromotionConfig
     mlflow: MlflowConfig
     logging: LoggingConfig
+
+    @model_validator(mode="after")
+    def _says_what_once(self) -> Self:
+        if self.tag is not None and not (self.version is None and self.to is None):
+            raise ValueError("tag says which version goes where: leave version and to out")
+        lacking = [name for name in ("version", "to") if self.tag is None and getattr(self, name) is None]
+        if lacking:
+            raise ValueError(f"{lacking[0]} is not set: promote takes version=<number> to=<alias>, or tag=<name>")
+        return self
 
 
 class RollbackConfig(Group):

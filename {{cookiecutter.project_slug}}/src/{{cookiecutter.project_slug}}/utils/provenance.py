@@ -2,7 +2,6 @@
 
 import platform
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from .files import sha256
 from .machine import cpu, threads
+from .repository import git
 
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
 REVISION = re.compile(r"(?P<commit>[0-9a-f]{40,64})(?P<mark>-dirty)?")
@@ -48,7 +48,7 @@ def code(generated: Sequence[str], revision: str | None = None) -> Code:
         generated: files and folders whose changes are no one's work: tools rewrite them around the run.
         revision: what an image says of its commit; it counts where there is no repository.
     """
-    top = _git("rev-parse", "--show-toplevel")
+    top = git("rev-parse", "--show-toplevel")
     if top is None or Path(top) != Path.cwd().resolve():  # a repository further up knows nothing of this project
         built = REVISION.fullmatch(revision or "")
         return (
@@ -56,15 +56,15 @@ def code(generated: Sequence[str], revision: str | None = None) -> Code:
             if built
             else Code(None, None, None, _lock())
         )
-    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".", *_but(generated))
+    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", ".", *_but(generated))
     dirty = None if commit is None or status is None else bool(status)
-    return Code(commit, _git("branch", "--show-current"), dirty, _lock())
+    return Code(commit, git("branch", "--show-current"), dirty, _lock())
 
 
 def knows(commit: str) -> bool:
     """Whether the repository of the working directory has a commit."""
     named = REVISION.fullmatch(commit)
-    return named is not None and _git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
+    return named is not None and git("cat-file", "-e", f"{named['commit']}^{{commit}}") is not None
 
 
 def system() -> dict[str, str]:
@@ -91,11 +91,3 @@ def _but(paths: Sequence[str]) -> list[str]:
 def _lock() -> str | None:
     path = Path("uv.lock")
     return sha256(path) if path.is_file() else None
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

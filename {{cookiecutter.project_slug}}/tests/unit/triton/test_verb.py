@@ -87,7 +87,7 @@ def test_a_signal_during_the_last_step_of_a_sync_ends_the_following(
         (["version=1", "server=a:65536"], "server: give <host>:<port>, or https://<host>:<port>, not 'a:65536'"),
         (["version=1", "server=a:0"], "server: give <host>:<port>, or https://<host>:<port>, not 'a:0'"),
         (
-            ["version=1", "server='http://me:s3cret@a:80'"],
+            ["version=1", "server='http://me:s3cret@a:80'"],  # pragma: allowlist secret
             "give <host>:<port>, or https://<host>:<port>, not '***@a:80'",
         ),
         (
