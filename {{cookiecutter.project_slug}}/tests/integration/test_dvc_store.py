@@ -65,9 +65,8 @@ def test_from_the_cache_from_the_remote_or_not_at_all(project, tmp_path):
         found = DvcStore().find(own, tmp_path / "checkout")
         assert found is not None
         assert sha256(found) == own.fingerprint
-        assert (
-            DvcStore().find(RawTable("wine", "0" * 64, ("data/own.csv", "/elsewhere")), tmp_path / "checkout") is None
-        )
+        other = RawTable("wine", "0" * 64, ("data/own.csv", "/elsewhere"))
+        assert DvcStore().find(other, tmp_path / "checkout") is None
     shutil.rmtree(".dvc/cache")
     shutil.rmtree(tmp_path / "remote")
     with checked_out(commit, tmp_path / "checkout"):

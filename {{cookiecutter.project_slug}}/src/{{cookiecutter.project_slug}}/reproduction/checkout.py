@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ..ports import UserError
 from ..utils.interruption import held_back
+from ..utils.provenance import knows
+from ..utils.repository import check_here
 
 
 @contextmanager
@@ -17,7 +19,11 @@ def checked_out(commit: str, folder: Path) -> Iterator[None]:
     Raises:
         UserError: there is no repository here, or it does not have the commit.
     """
-    _refuse_unknown(commit)
+    check_here()
+    if not knows(commit):
+        raise UserError(
+            f"this repository has no commit {commit}: fetch it (`git fetch --all`; `--unshallow` if shallow)"
+        )
     try:
         # a hook of somebody's repository has no business in a folder that is gone in a minute
         done = _git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(folder), commit)
@@ -29,16 +35,6 @@ def checked_out(commit: str, folder: Path) -> Iterator[None]:
             _git("worktree", "remove", "--force", "--force", str(folder))
             shutil.rmtree(folder, ignore_errors=True)
             _git("worktree", "prune")
-
-
-def _refuse_unknown(commit: str) -> None:
-    top = _git("rev-parse", "--show-toplevel")
-    if top.returncode or Path(top.stdout.strip()) != Path.cwd().resolve():
-        raise UserError(f"{Path.cwd()} is not the root of a git repository: run this where commit {commit[:12]} is")
-    if _git("cat-file", "-e", f"{commit}^{{commit}}").returncode:
-        raise UserError(
-            f"this repository has no commit {commit}: fetch it (`git fetch --all`; `--unshallow` if shallow)"
-        )
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
