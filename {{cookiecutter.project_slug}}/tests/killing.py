@@ -1,6 +1,6 @@
 """Runs `promote` and `rollback` in processes that are killed at one of their writes, and again; or two of them at once.
 
-A program of its own: `python -m tests.killing promote|rollback|race`, in a project's folder. It prints one JSON document.
+A program of its own: `python -m tests.killing`, in a project's folder. It prints one JSON document with all of it.
 Its processes are forks of one that has done the same with another store: what comes first would take most of the time.
 """
 
@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -149,7 +148,7 @@ def kill_at_each(action: Callable[[], None]) -> dict[str, Any]:
 def race(actions: Sequence[Callable[[], Any]]) -> list[dict[str, Any]]:
     """Two processes ask for `prod` and for `staging`; both have been judged before either of them moves anything."""
     results = []
-    for _ in range(3):
+    for _ in range(2):
         renew()
         ready = FORK.Barrier(2)
         move = Lifecycle.promote
@@ -179,19 +178,16 @@ def race(actions: Sequence[Callable[[], Any]]) -> list[dict[str, Any]]:
     return results
 
 
-def main(what: str) -> None:
+def main() -> None:
     """Print what came of it."""
     mlflow.set_tracking_uri(store())
     in_fork(begin)
     for copied in ("begin.db", "warm.db"):
         shutil.copyfile("mlflow.db", copied)
-    asked(what, "warm.db")()
-    if what == "race":
-        found: Any = race((asked("promote"), asked("race")))
-    else:
-        found = kill_at_each(asked(what))
-    print(json.dumps(found))
+    asked("promote", "warm.db")()
+    killed = {what: kill_at_each(asked(what)) for what in ("promote", "rollback")}
+    print(json.dumps(killed | {"race": race((asked("promote"), asked("race")))}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

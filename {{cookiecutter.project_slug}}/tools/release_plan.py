@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from {{ cookiecutter.project_slug }}.ports import UserError, Version
+from {{ cookiecutter.project_slug }}.promotion.releasable import SAME
 from {{ cookiecutter.project_slug }}.promotion.release import (
     RELEASED,
     STAGED,
@@ -61,7 +63,7 @@ class Plan:
         for name, (before, after) in self.files.items():
             old, new = (data.decode("utf-8").splitlines() for data in (before, after))
             diff = list(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm=""))
-            lines += ["", *diff] if diff else []
+            lines += ["", *diff]
         lines += ["", f"commit   {self.message if self.files else 'none: HEAD carries the number already'}"]
         lines += [f"tag      {self.release.tag}"]
         lines += [f"         {line}".rstrip() for line in self.annotation.splitlines()]
@@ -94,7 +96,7 @@ def candidate(version: Version, versions: Sequence[Version], bump: str | None) -
         if not _unreleased(changelog):
             raise UserError(f"{CHANGELOG} has nothing under `## [Unreleased]`: write there what changed, and commit it")
         files = _bumped(number, bump)
-        number = files[NUMBER][1].decode("utf-8").strip()
+        number = files[NUMBER][1].decode("utf-8").strip() if NUMBER in files else number
     branch = git("branch", "--show-current") or ""
     if files and not branch:
         raise UserError("HEAD is on no branch, where a commit would be lost: check one out first")
@@ -158,15 +160,24 @@ def _unreleased(changelog: str) -> bool:
 
 
 def _bumped(number: str, bump: str) -> dict[str, tuple[bytes, bytes]]:
-    """What bump-my-version makes of the two files, in a folder aside."""
+    """What bump-my-version makes of the files that its settings name, in a folder aside."""
     how = ["replace", "--new-version", number] if bump == "none" else ["bump", bump]
-    with TemporaryDirectory() as name:
-        aside = Path(name)
-        for file in (SETTINGS, NUMBER, CHANGELOG):
-            shutil.copyfile(file, aside / file)
+    named = [
+        entry["filename"] for entry in tomllib.loads(Path(SETTINGS).read_text("utf-8"))["tool"]["bumpversion"]["files"]
+    ]
+    for name in named:
+        if Path(name).parts[0] in SAME:
+            raise UserError(f"{SETTINGS} names {name}, of which a model is trained: a release cannot change it")
+    files = [name for name in named if Path(name).is_file()]
+    with TemporaryDirectory() as folder:
+        aside = Path(folder)
+        for name in (SETTINGS, *files):
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(name, aside / name)
         command = [sys.executable, "-m", "bumpversion", *how, "--current-version", number, "--config-file", SETTINGS]
         done = subprocess.run(command, cwd=aside, capture_output=True, text=True)
         if done.returncode:
             said = " ".join(line.strip("│ ") for line in done.stderr.splitlines() if line.startswith("│"))
             raise UserError(f"bump-my-version fails with {SETTINGS}: {said or done.stderr.strip()[-200:]}")
-        return {file: (Path(file).read_bytes(), (aside / file).read_bytes()) for file in (NUMBER, CHANGELOG)}
+        both = {name: (Path(name).read_bytes(), (aside / name).read_bytes()) for name in files}
+    return {name: (before, after) for name, (before, after) in both.items() if before != after}

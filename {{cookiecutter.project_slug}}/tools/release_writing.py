@@ -42,7 +42,7 @@ def carry_out(plan: Plan) -> None:
 def _check_commit(plan: Plan, head: str) -> None:
     """Refuse a commit that a hook of the repository put more into."""
     changed = set((git("diff", "--name-only", head, "HEAD") or "").split("\n"))
-    if changed != {name for name, (before, after) in plan.files.items() if before != after}:
+    if changed != set(plan.files):
         raise UserError(f"the commit changed {', '.join(sorted(changed))}, so it was taken back: look at git's hooks")
 
 

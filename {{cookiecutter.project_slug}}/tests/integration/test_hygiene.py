@@ -36,6 +36,7 @@ PLANTED = {
     "toml": ("own.toml", "a = \n", "own.toml: "),
     "json": ("own.json", "{'a': 1}\n", "own.json: Failed to json decode"),
     "woodpecker": (".woodpecker/own.yaml", "step:\n  - name: a\n", ".woodpecker/own.yaml::$: "),
+    "pipelines": (".woodpecker/any.yaml", "steps:\n  - {name: a, image: a:1.0}\n", ".woodpecker/any.yaml: the workflow's when does not name an event"),
     "github-workflows": (".github/workflows/own.yaml", "name: own\non: [push]\n", ".github/workflows/own.yaml::$: "),
     "github-issue-forms": (".github/ISSUE_TEMPLATE/own.yml", "name: own\n", ".github/ISSUE_TEMPLATE/own.yml::$: "),
     "github-issue-config": (".github/ISSUE_TEMPLATE/config.yml", "blank: 1\n", ".github/ISSUE_TEMPLATE/config.yml::$: "),

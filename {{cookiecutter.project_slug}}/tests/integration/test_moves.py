@@ -12,26 +12,22 @@ from tests.project import ROOT, environment_of, make_project
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def outcome(tmp_path):
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory) -> dict[str, Any]:
     """What `tests.killing` prints in a new project."""
-
-    def run(what: str) -> Any:
-        folder = make_project(tmp_path)
-        environment = environment_of(
-            PYTHONPATH=f"{ROOT / 'src'}:{ROOT}", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}"
-        )
-        command = [sys.executable, "-m", "tests.killing", what]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-5000:]
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return run
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    environment = environment_of(
+        PYTHONPATH=f"{ROOT / 'src'}:{ROOT}", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}"
+    )
+    command = [sys.executable, "-m", "tests.killing"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize(("what", "before", "after"), [("promote", "2", "3"), ("rollback", "2", "1")])
 def test_a_kill_at_any_write_is_mended_by_asking_again(outcome, what, before, after):
-    found = outcome(what)
+    found = outcome[what]
     assert found["whole"]["aliases"]["prod"] == after
     assert found["whole"]["open"] == []
     assert found["whole"]["last"]["state"] == "done"
@@ -42,7 +38,7 @@ def test_a_kill_at_any_write_is_mended_by_asking_again(outcome, what, before, af
 
 
 def test_of_two_processes_at_once_one_wins_and_one_is_refused(outcome):
-    for found in outcome("race"):
+    for found in outcome["race"]:
         won = found["said"].index("moved")
         refused = "moved while the gates ran" if won == 0 else "version 3 does not hold staging (version 4 does)"
         assert refused in found["said"][1 - won]

@@ -25,6 +25,9 @@ from {{ cookiecutter.project_slug }}.cli.train import train
 from {{ cookiecutter.project_slug }}.inference.engine import Engine
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import AliasMovedError, UserError
+from {{ cookiecutter.project_slug }}.promotion.case import Case
+from {{ cookiecutter.project_slug }}.promotion.security import SecurityGate
+from {{ cookiecutter.project_slug }}.schemas.resolved import CONFIG_FILE, config_digest, read_resolved
 
 from tests.ports import free_ports
 from tests.project import FAST, composed, environment_of, make_project, run_verb, store
@@ -68,7 +71,23 @@ def test_train_logs_what_it_did_and_registers_under_dev(project):
     assert figures == {f"figures/{name}.png" for name in names}
     resolved = mlflow.artifacts.load_text(f"runs:/{version.run_id}/config.yaml")
     assert "max_epochs: 3" in resolved
+    number = run.data.tags["data.rows.test"]
+    card = mlflow.artifacts.load_text(f"runs:/{version.run_id}/model_card.md")
+    assert f"- Rows: {run.data.tags['data.rows']} (" in card
+    assert f"{number} held out)" in card
+    described = client.get_model_version(version.name, version.version).description
+    assert described.endswith(f" on the held-out part of {number} rows. Model card: model_card.md of run {version.run_id}.")
     assert client.get_registered_model(version.name).aliases["dev"] in (1, "1")  # sqlite answers a number
+
+
+def test_what_is_kept_of_a_run_is_what_the_gates_look_for(project, tmp_path):
+    _, version = project
+    registry = MlflowRegistry(store(), tmp_path)
+    engine = Engine(registry.download(version))
+    kept = read_resolved(registry.attached(version, CONFIG_FILE))
+    assert config_digest(kept) == engine.contract.provenance.config
+    case = Case(version, "FINISHED", engine, incumbent=None, new_major=False)
+    assert SecurityGate().check(case).passed
 
 
 def test_the_registered_model_is_a_servable_with_two_flavours(project):

@@ -33,7 +33,9 @@ def test_overrides_outside_args_are_refused(tmp_path, arguments, said):
     assert (done.returncode, done.stdout) == (2, "")
 
 
-@pytest.mark.parametrize("verb", ["schema", "fetch", "prepare", "train", "cv", "evaluate", "predict", "serve", "style"])
+@pytest.mark.parametrize(
+    "verb", ["schema", "fetch", "prepare", "train", "cv", "evaluate", "release", "predict", "serve", "style"]
+)
 def test_without_an_environment_a_verb_says_what_to_do(tmp_path, verb):
     done = make(tmp_path, verb, "ARGS=seed=1")
     (line,) = done.stderr.splitlines()

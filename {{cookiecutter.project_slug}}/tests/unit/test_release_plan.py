@@ -1,6 +1,5 @@
 """`make release`: which number and candidate come next, and that commit and tag are made together or not at all."""
 
-import re
 import shutil
 import signal
 import subprocess
@@ -56,7 +55,7 @@ def state(folder: Path) -> dict[str, object]:
 def test_the_first_candidate_is_of_the_number_that_is_there(project, bump):
     plan = candidate(version(), [version()], bump)
     assert plan.release.tag == "v0.1.0-rc.1"
-    (changed,) = [name for name, (before, after) in plan.files.items() if before != after]
+    (changed,) = plan.files
     assert changed == "CHANGELOG.md"
     assert plan.files[changed][1].decode() == CHANGELOG.replace(
         "## [Unreleased]\n", f"## [Unreleased]\n\n## [0.1.0] - {TODAY}\n"
@@ -243,6 +242,37 @@ def test_an_interruption_leaves_nothing(project, number, name):
     assert not list((project / ".git").glob("*.lock"))
 
 
-def test_the_settings_name_the_two_files_alone(project):
-    settings = (project / ".bumpversion.toml").read_text()
-    assert re.findall(r'^filename = "(.+)"$', settings, re.MULTILINE) == ["VERSION", "CHANGELOG.md"]
+def test_the_tag_of_the_images_is_raised_with_the_number(project):
+    """And no tag of another image."""
+    tags = '- newTag: "0.1.0"\n- newTag: "0.1.0"\n- newTag: 0.1.0-py3\n'
+    commit(project, "Deploy", deployment__k8s__base__kustomization_yaml=tags)
+    plan = candidate(version(), [], "minor")
+    assert set(plan.files) == {"VERSION", "CHANGELOG.md", "deployment/k8s/base/kustomization.yaml"}
+    assert plan.files["deployment/k8s/base/kustomization.yaml"][1].decode() == tags.replace('"0.1.0"', '"0.2.0"')
+    carry_out(plan)
+    assert git(project, "status", "--porcelain") == ""
+    commit(project, "Other tags", deployment__k8s__base__kustomization_yaml="- newTag: nightly\n")
+    tag(project, "v0.2.0", "Model: models:/house/3")
+    commit(project, "Go on", CHANGELOG_md=Path("CHANGELOG.md").read_text().replace("]\n", "]\n\n- More.\n", 1))
+    assert set(candidate(version(), [], None).files) == {"VERSION", "CHANGELOG.md"}
+
+
+def test_settings_change_nothing_that_was_trained_from(project):
+    with Path(".bumpversion.toml").open("a") as file:
+        file.write('\n[[tool.bumpversion.files]]\nfilename = "src/model.py"\n')
+    with pytest.raises(UserError) as caught:
+        candidate(version(), [], "minor")
+    line = ".bumpversion.toml names src/model.py, of which a model is trained: a release cannot change it"
+    assert str(caught.value) == line
+
+
+def test_settings_that_do_not_fit_are_one_line(project):
+    commit(project, "Odd", CHANGELOG_md="# Changelog\n\n## [Unreleased] \n\n- A.\n\n## [Unreleased]\n\n- A.\n")
+    Path("VERSION").write_text("0.1.0\n")
+    with Path(".bumpversion.toml").open("a") as file:
+        file.write('\n[[tool.bumpversion.files]]\nfilename = ".gitignore"\n')
+    Path(".gitignore").write_text("/data\n")
+    with pytest.raises(UserError) as caught:
+        candidate(version(), [], "minor")
+    line = "bump-my-version fails with .bumpversion.toml: Did not find '0.1.0' in file: '.gitignore'"
+    assert str(caught.value) == line

@@ -6,9 +6,8 @@ from typing import Protocol
 
 from ..inference.engine import Engine
 from ..ports import Version
+from .release import RELEASED
 
-RELEASED = "release.prod"
-"""The tag of a version that holds the number under which it became `prod`."""
 Figures = Mapping[str, "float | Figures"]
 """Numbers by name; a group of them has a name too."""
 
