@@ -24,10 +24,12 @@ PATHS: dict[str, list[str]] = {
         "pipeline",
         "tools/dvc_hash.py",
         "docs/dvc.md",
+        "src/SLUG/integrations/dvc.py",
         "tests/pipelines.py",
         "tests/stores.py",
         "tests/unit/test_dvc_pipeline.py",
         "tests/integration/test_dvc.py",
+        "tests/integration/test_dvc_store.py",
     ],
     "dashboard": [
         "config/dashboard.yaml",

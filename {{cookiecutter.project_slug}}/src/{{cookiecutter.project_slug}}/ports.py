@@ -294,6 +294,30 @@ class Registry(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table that a version was trained on, and that is wanted again."""
+
+    name: str
+    fingerprint: str
+    """sha256 of its bytes."""
+    places: tuple[str, ...]
+    """The folder that `fetch` kept it in, and the file that it came from, as the configuration named them."""
+
+
+class RawStore(Protocol):
+    """Somewhere that raw tables may still lie."""
+
+    def find(self, table: RawTable, checkout: Path) -> Path | None:
+        """A file with the table's bytes; None where there is none.
+
+        Args:
+            table: the one that is wanted.
+            checkout: a worktree of the commit that the version was trained from.
+        """
+        ...
+
+
 class Place(Protocol):
     """Somewhere that serves servables, beside this repository's own service."""
 

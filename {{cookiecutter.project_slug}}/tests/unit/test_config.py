@@ -207,7 +207,7 @@ def test_every_key_that_people_edit_has_a_comment():
     assert [f"{name}: {line}" for name, line in keys if "#" not in line] == []
 
 
-@pytest.mark.parametrize("verb", ["schema", "train", "cv", "fetch", "prepare", "evaluate", "predict"])
+@pytest.mark.parametrize("verb", ["schema", "train", "cv", "fetch", "prepare", "evaluate", "predict", "reproduce"])
 def test_help_imports_nothing_heavy(verb):
     heavy = ("torch", "lightning", "mlflow", "sklearn", "pandas", "numpy", "onnxruntime", "pydantic")
     script = (

@@ -34,7 +34,8 @@ def test_overrides_outside_args_are_refused(tmp_path, arguments, said):
 
 
 @pytest.mark.parametrize(
-    "verb", ["schema", "fetch", "prepare", "train", "cv", "evaluate", "release", "predict", "serve", "style"]
+    "verb",
+    ["schema", "fetch", "prepare", "train", "cv", "evaluate", "release", "reproduce", "predict", "serve", "style"],
 )
 def test_without_an_environment_a_verb_says_what_to_do(tmp_path, verb):
     done = make(tmp_path, verb, "ARGS=seed=1")

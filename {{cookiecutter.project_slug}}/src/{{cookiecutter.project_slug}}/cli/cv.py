@@ -10,6 +10,12 @@ if TYPE_CHECKING:
 
 def cv(cfg: "DictConfig") -> dict[str, float]:
     """Cross-validate, log to MLflow, and return `cv/<metric>_mean` and `cv/<metric>_std`."""
+    from ..schemas.config import CrossValidationConfig, validate
+    from ..utils.threads import limit_threads
+
+    config = validate(CrossValidationConfig, cfg)
+    limit_threads(config.threads)  # before numpy is imported, whose linear algebra asks for it only then
+
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -19,15 +25,11 @@ def cv(cfg: "DictConfig") -> dict[str, float]:
     from ..evaluation import figures
     from ..evaluation.metrics import MAIN
     from ..integrations import mlflow_tracking
-    from ..schemas.config import CrossValidationConfig, validate
     from ..training.crossval import cross_validate, summary
     from ..utils import provenance
     from ..utils.progress import Progress
-    from ..utils.threads import limit_threads
     from .reporting import log_setup
 
-    config = validate(CrossValidationConfig, cfg)
-    limit_threads(config.threads)
     table = prepare(config.data)
     main = MAIN[config.data.task]
     with mlflow_tracking.run(config.mlflow, "cv") as run, TemporaryDirectory() as tmp:

@@ -20,6 +20,12 @@ def train(cfg: "DictConfig") -> "Version | None":
         UserError: a mistake in the configuration or the table, or a model that cannot become a servable; or `keep`
             holds something already.
     """
+    from ..schemas.config import TrainConfig, validate
+    from ..utils.threads import limit_threads
+
+    config = validate(TrainConfig, cfg)
+    limit_threads(config.threads)  # before numpy is imported, whose linear algebra asks for it only then
+
     import json
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -31,17 +37,13 @@ def train(cfg: "DictConfig") -> "Version | None":
     from ..integrations import mlflow_tracking
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..integrations.mlflow_store import shown
-    from ..schemas.config import TrainConfig, validate
     from ..training.fit import fit
     from ..training.servable import export
     from ..utils import provenance
     from ..utils.files import copy_new, refuse_full
     from ..utils.progress import Progress
-    from ..utils.threads import limit_threads
     from .reporting import log_evaluation, log_setup, publish
 
-    config = validate(TrainConfig, cfg)
-    limit_threads(config.threads)
     if config.keep is not None:
         refuse_full(Path(config.keep))
     registry = MlflowRegistry(config.mlflow.tracking_uri)

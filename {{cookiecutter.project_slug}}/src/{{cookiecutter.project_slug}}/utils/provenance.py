@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .files import sha256
+from .machine import cpu, threads
 from .repository import git
 
 PACKAGES = ("lightgbm", "lightning", "mlflow", "numpy", "onnx", "onnxruntime", "scikit-learn", "torch", "xgboost-cpu")
@@ -71,6 +72,8 @@ def system() -> dict[str, str]:
     facts = {
         "system.platform": platform.platform(),
         "system.processor": platform.processor() or platform.machine(),
+        "system.cpu": cpu(),
+        "system.threads": threads(),
         "system.python": platform.python_version(),
     }
     for package in PACKAGES:
