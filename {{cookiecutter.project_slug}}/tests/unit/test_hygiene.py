@@ -119,10 +119,11 @@ def test_every_file_that_does_not_compose_is_named(config):
         assert lines[f"config/{name}.yaml"].startswith(said)
 
 
-def test_a_lock_has_to_be_there_in_git_and_in_step(repository):
+def test_a_lock_has_to_be_there_in_git_and_in_step(repository, monkeypatch):
     """Offline: a lock that is in step is recognised without an index."""
     (repository / "pyproject.toml").write_text(ALONE)
     assert check_lock.problem(repository) == "uv.lock: there is none: run make setup and commit it"
+    monkeypatch.setenv("PATH", os.pathsep.join((os.environ["PATH"], str(ROOT / ".uv/bin"))))
     uv = shutil.which("uv")
     assert uv is not None, "make setup puts uv into .uv/"
     subprocess.run([uv, "lock", "--quiet"], check=True)

@@ -26,7 +26,7 @@ def test_the_processor_is_named_by_its_model(tmp_path, monkeypatch, text, name):
 
 def test_on_a_mac_the_system_is_asked(monkeypatch):
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(machine, "_said", lambda *command: f"asked by {command[0]}")
+    monkeypatch.setattr(machine, "printed", lambda *command: f"asked by {command[0]}")
     assert machine.cpu() == "asked by sysctl"
 
 

@@ -19,7 +19,7 @@ from . import runner
 from .recipe import Recipe
 
 PACKAGE = __package__.split(".")[0]
-HIDDEN = ("MLFLOW_", "GIT_", "DATABRICKS_")
+HIDDEN = ("MLFLOW_", "_MLFLOW_", "GIT_", "DATABRICKS_")
 """Beginnings of variables that lead to a registry, or to another repository than the checkout."""
 STOP_SECONDS = 10
 
