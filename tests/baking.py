@@ -140,7 +140,7 @@ class Bake:
         return {file.as_posix() for file in found if file.parts[0] != ".git"}
 
     def text(self, name: str) -> str:
-        """A file's text; bytes that are none, as in a table or a graph of the released contracts, stay what they are."""
+        """A file's text; bytes that are none, as in the tables of the released contracts, stay what they are."""
         return (self.path / name).read_text(encoding="utf-8", errors="surrogateescape")
 
     def toml(self, name: str) -> dict[str, Any]:
