@@ -76,7 +76,9 @@ def test_train_logs_what_it_did_and_registers_under_dev(project):
     assert f"- Rows: {run.data.tags['data.rows']} (" in card
     assert f"{number} held out)" in card
     described = client.get_model_version(version.name, version.version).description
-    assert described.endswith(f" on the held-out part of {number} rows. Model card: model_card.md of run {version.run_id}.")
+    assert described.endswith(
+        f" on the held-out part of {number} rows. Model card: model_card.md of run {version.run_id}."
+    )
     assert client.get_registered_model(version.name).aliases["dev"] in (1, "1")  # sqlite answers a number
 
 
