@@ -3,6 +3,7 @@
 That an assertion is one is shown beside it: on files with a mistake in them it fails.
 """
 
+import base64
 import json
 import os
 import re
@@ -20,9 +21,12 @@ import pytest
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.ports import UserError
 
-from tests.project import composed
+from tests import image_registries
+from tests.containers import docker
+from tests.project import ROOT, composed
+from tests.releases import RECIPE, images
 from tests.woodpecker import events
-from tests.woodpecker.agent import Pipeline
+from tests.woodpecker.agent import Pipeline, tools
 from tests.worlds import BETTER, SOLID, WORSE, Change, Ground, World, ground, replaced, without
 
 pytestmark = pytest.mark.slow
@@ -281,6 +285,50 @@ def check_goes_back(world: World, tag: str, change: Change | None = None) -> Non
     world.ground.engine.forget()
     check_passes(by_hand(world, change, ACTION="deploy", RELEASE=tag, OVERLAY="prod"), "deploy")
     check_rolled_out(world, tag)
+
+
+@pytest.mark.containers
+def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
+    """By a real engine to a real registry; the cluster alone is none."""
+    world = shared.world("images", scratch_images)
+    world.train(SOLID)
+    world.promote(world.candidate("1"))
+    tag = world.release("final")
+    known = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
+    programs = tools(tmp_path / "tools", shared.cluster.programs, ROOT / ".uv/bin")
+    with image_registries.running(tmp_path) as address:
+        secrets = shared.agent.secrets | {
+            "docker_host": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            "image_registry": f"{address}/team",
+            "image_registry_password": image_registries.PASSWORD,
+        }
+        agent = replace(shared.agent, tools=programs, secrets=secrets, given=shared.agent.given | known)
+        shared.cluster.forget()
+        names = [f"{address}/team/{name}:{tag[1:]}" for name in images()]
+        try:
+            check_passes(agent.run(events.tag(world.origin, tag)), "promote", "deploy")
+            own = {image for image in shared.cluster.images if address in image}
+            assert own and own <= set(names)
+            for name in names:
+                docker("image", "rm", "--force", name)
+                docker("--config", str(logged_in(tmp_path / "docker", address)), "pull", "--quiet", name)
+        finally:
+            for name in names:
+                subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True)
+
+
+def scratch_images(laptop: Path) -> None:
+    """Images of a few bytes; what is in the real ones other tests say."""
+    for path in (laptop / "deployment/docker").glob("*.Dockerfile"):
+        path.write_text(RECIPE, encoding="utf-8")
+
+
+def logged_in(folder: Path, address: str) -> Path:
+    """A client's folder that knows the registry's account."""
+    folder.mkdir(exist_ok=True)
+    known = base64.b64encode(f"{image_registries.ACCOUNT}:{image_registries.PASSWORD}".encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {address: {"auth": known}}}), encoding="utf-8")
+    return folder
 
 
 def test_a_push_and_a_pull_request_are_checked(shared: Ground) -> None:
