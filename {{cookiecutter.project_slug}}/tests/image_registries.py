@@ -1,5 +1,7 @@
 """A registry of images on the loopback address, which asks for a password."""
 
+import base64
+import json
 import shutil
 import subprocess
 import time
@@ -13,7 +15,7 @@ import pytest
 from tests.containers import OPENER
 from tests.ports import free_ports
 
-ACCOUNT, PASSWORD = "ci", "an-example-only"
+ACCOUNT, PASSWORD = "ci", "an-example-only"  # pragma: allowlist secret
 # bcrypt of the password, which the registry asks for and Python's library cannot make.
 HASH = "$2y$05$5g.ouvnskzRE7UN1jerAw.9xsLIX.Q6aCpPeZb6TeC5yTZFRTGf9a"  # pragma: allowlist secret
 CONFIG = """\
@@ -46,6 +48,14 @@ def running(folder: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def logged_in(folder: Path, address: str) -> Path:
+    """A client's folder that knows the registry's account."""
+    folder.mkdir(exist_ok=True)
+    known = base64.b64encode(f"{ACCOUNT}:{PASSWORD}".encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {address: {"auth": known}}}), encoding="utf-8")
+    return folder
 
 
 def _asks_for_a_password(url: str) -> bool:

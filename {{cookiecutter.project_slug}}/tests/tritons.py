@@ -30,7 +30,7 @@ from tests.servables import ROWS, expected, write_servable
 
 BIAS = {1: 0.0, 2: 5.0, 3: 9.0}
 """What each version of `house` adds to the answers."""
-CONTROL_KEY = "of-the-tests"
+CONTROL_KEY = "of-the-tests"  # pragma: allowlist secret
 PATIENCE = 60
 """Seconds after which a server that does not come up is given up."""
 CLIENTS = {"http": tritonclient.http, "grpc": tritonclient.grpc}

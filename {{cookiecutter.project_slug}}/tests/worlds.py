@@ -29,8 +29,6 @@ from tests.woodpecker import events
 from tests.woodpecker.agent import Agent, tools
 from tools.release import release
 
-Change = Callable[[Path], None]
-"""What changes files of a checkout."""
 WORSE, SOLID, BETTER = 2000, 300, 1
 """Penalties of the linear model by what they make of it: 64, 55 and 53 points off; a constant is 71 off."""
 EXPERIMENT = f"""# @package _global_
@@ -220,28 +218,3 @@ def ground(folder: Path) -> Iterator[Ground]:
             environment=folder / "environment",
         )
         yield Ground(folder, registry, agent, cluster, engine)
-
-
-def without(workflow: str, step: str) -> Change:
-    """A file that lacks a step."""
-
-    def change(folder: Path) -> None:
-        path = folder / f"{workflow}.yaml"
-        text = path.read_text(encoding="utf-8")
-        cut = re.sub(rf"^  - name: {step}\n(?:    .*\n|\n)*", "", text, flags=re.MULTILINE)
-        assert cut != text
-        path.write_text(cut, encoding="utf-8")
-
-    return change
-
-
-def replaced(workflow: str, old: str, new: str) -> Change:
-    """A file with another text in the place of one that it has."""
-
-    def change(folder: Path) -> None:
-        path = folder / f"{workflow}.yaml"
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    return change

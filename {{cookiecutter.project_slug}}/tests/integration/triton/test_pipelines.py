@@ -6,9 +6,10 @@ import pytest
 
 from {{ cookiecutter.project_slug }}.integrations.triton.server import Server
 
+from tests.lifecycles import by_hand, check_passes, pushed
+from tests.mistakes import Change, without
 from tests.tritons import CONTROL_KEY, PATIENCE
-from tests.woodpecker import events
-from tests.worlds import BETTER, SOLID, Change, World, ground, without
+from tests.worlds import BETTER, SOLID, World, ground
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +20,7 @@ def served(world: World, stage: str) -> int | None:
 
 
 def check_rolled_back(world: World, change: Change | None = None) -> None:
-    done = world.ground.agent.run(events.manual(world.origin, ACTION="rollback", VERSION="2"), change=change)
-    assert done.passed, done.output
+    check_passes(by_hand(world, change, ACTION="rollback", VERSION="2"), "manual")
     assert world.aliases == {"prod": "1"}
     assert served(world, "prod") == 1
 
@@ -32,13 +32,11 @@ def test_triton_goes_where_prod_goes(tmp_path: Path) -> None:
             world.train(alpha)
             tag = world.candidate(str(number))
             if number == 1:
-                done = made.agent.run(events.tag(world.origin, tag))
-                assert done.passed, done.output
+                check_passes(pushed(world, tag), "promote")
                 assert (served(world, "staging"), served(world, "prod")) == (1, None)
             else:
                 world.promote(tag)
-            done = made.agent.run(events.tag(world.origin, world.release("final")))
-            assert done.passed, done.output
+            check_passes(pushed(world, world.release("final")), "promote", "deploy")
             assert world.aliases["prod"] == str(number)
             assert served(world, "prod") == number
         with pytest.raises(AssertionError):  # the alias moves alone
