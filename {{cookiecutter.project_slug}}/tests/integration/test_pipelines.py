@@ -273,6 +273,7 @@ def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
         }
         agent = replace(shared.agent, tools=programs, secrets=secrets, given=shared.agent.given | known)
         shared.cluster.forget()
+        client = str(image_registries.logged_in(tmp_path / "docker", address))
         names = [f"{address}/team/{name}:{tag[1:]}" for name in images()]
         try:
             check_passes(agent.run(events.tag(world.origin, tag)), "promote", "deploy")
@@ -280,7 +281,7 @@ def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
             assert own and own <= set(names)
             for name in names:
                 docker("image", "rm", "--force", name)
-                docker("--config", str(image_registries.logged_in(tmp_path / "docker", address)), "pull", "--quiet", name)
+                docker("--config", client, "pull", "--quiet", name)
         finally:
             for name in names:
                 subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True)
