@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.servables import ROWS, expected, write_servable
 
 BIAS = {1: 0.0, 2: 5.0, 3: 9.0}
 """What each version of `house` adds to the answers."""
+CONTROL_KEY = "of-the-tests"  # pragma: allowlist secret
 PATIENCE = 60
 """Seconds after which a server that does not come up is given up."""
 CLIENTS = {"http": tritonclient.http, "grpc": tritonclient.grpc}
@@ -92,6 +93,22 @@ def running(repository: Path, *options: str) -> Iterator[Triton]:
         yield server
     finally:
         server.end()
+
+
+@contextmanager
+def of_all_stages(folder: Path) -> Iterator[dict[str, str]]:
+    """A server for each stage, which asks for a key; as the secrets by which pipelines know them."""
+    secrets = {}
+    with ExitStack() as servers:
+        for stage in ("staging", "prod"):
+            restricted = f"--http-restricted-api=model-repository:control-key={CONTROL_KEY}"
+            server = servers.enter_context(running(folder / stage / "models", restricted))
+            secrets |= {
+                f"triton_server_{stage}": server.http,
+                f"triton_control_key_{stage}": CONTROL_KEY,
+                f"triton_repository_{stage}": str(server.repository),
+            }
+        yield secrets
 
 
 def settings(**changed: Any) -> TritonSettings:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from tests.containers import lock, uv
 from tests.pages import copy_of_the_project
 from tests.project import FAST, ROOT, composed
 from tests.registry_servers import PASSWORDS, RegistryServer
+{%- if cookiecutter.use_triton %}
+from tests.tritons import of_all_stages
+{%- endif %}
 from tests.woodpecker import events
 from tests.woodpecker.agent import Agent, tools
 from tools.release import release
 
-Change = Callable[[Path], None]
-"""What changes files of a checkout."""
 WORSE, SOLID, BETTER = 2000, 300, 1
 """Penalties of the linear model by what they make of it: 64, 55 and 53 points off; a constant is 71 off."""
 EXPERIMENT = f"""# @package _global_
@@ -190,13 +191,8 @@ class World:
 
 
 @contextmanager
-def ground(folder: Path, secrets: dict[str, str] | None = None) -> Iterator[Ground]:
-    """A registry that knows no version, an agent, and stand-ins for an engine and a cluster.
-
-    Args:
-        folder: for all of it.
-        secrets: further ones.
-    """
+def ground(folder: Path) -> Iterator[Ground]:
+    """A registry that knows no version, an agent, and stand-ins for an engine and a cluster; all of it in a folder."""
     copy_of_the_project(folder / "project")
     (folder / "project/config/experiment/diabetes.yaml").write_text(EXPERIMENT, encoding="utf-8")
     (folder / "project/config/promotion/staging.yaml").write_text(STAGING, encoding="utf-8")
@@ -207,8 +203,12 @@ def ground(folder: Path, secrets: dict[str, str] | None = None) -> Iterator[Grou
     for name in ("agent", "environment"):
         (folder / name).mkdir()
     indexes = {name: value for name, value in os.environ.items() if INDEXES.fullmatch(name)}
-    with registry_servers.running(folder / "registry") as registry:
-        known = {name.lower(): value for name, value in registry.account("ci").items()} | SECRETS | (secrets or {})
+    with ExitStack() as servers:
+        registry = servers.enter_context(registry_servers.running(folder / "registry"))
+        known = {name.lower(): value for name, value in registry.account("ci").items()} | SECRETS
+{%- if cookiecutter.use_triton %}
+        known |= servers.enter_context(of_all_stages(folder / "triton"))
+{%- endif %}
         agent = Agent(
             folder / "agent",
             programs,
@@ -218,28 +218,3 @@ def ground(folder: Path, secrets: dict[str, str] | None = None) -> Iterator[Grou
             environment=folder / "environment",
         )
         yield Ground(folder, registry, agent, cluster, engine)
-
-
-def without(workflow: str, step: str) -> Change:
-    """A file that lacks a step."""
-
-    def change(folder: Path) -> None:
-        path = folder / f"{workflow}.yaml"
-        text = path.read_text(encoding="utf-8")
-        cut = re.sub(rf"^  - name: {step}\n(?:    .*\n|\n)*", "", text, flags=re.MULTILINE)
-        assert cut != text
-        path.write_text(cut, encoding="utf-8")
-
-    return change
-
-
-def replaced(workflow: str, old: str, new: str) -> Change:
-    """A file with another text in the place of one that it has."""
-
-    def change(folder: Path) -> None:
-        path = folder / f"{workflow}.yaml"
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    return change

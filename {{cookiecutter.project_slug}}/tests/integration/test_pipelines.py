@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +20,25 @@ import pytest
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.ports import UserError
 
-from tests.project import composed
+from tests import image_registries
+from tests.containers import docker
+from tests.lifecycles import (
+    by_hand,
+    check_goes_back,
+    check_passes,
+    check_refused,
+    check_registered,
+    check_rolled_out,
+    check_stopped,
+    check_trained,
+    pushed,
+)
+from tests.mistakes import Change, replaced, without
+from tests.project import ROOT, composed
+from tests.releases import RECIPE, images
 from tests.woodpecker import events
-from tests.woodpecker.agent import Pipeline
-from tests.worlds import BETTER, SOLID, WORSE, Change, Ground, World, ground, replaced, without
+from tests.woodpecker.agent import Pipeline, tools
+from tests.worlds import BETTER, SOLID, WORSE, Ground, World, ground
 
 pytestmark = pytest.mark.slow
 PROMOTE = 'make promote ARGS="tag=$CI_COMMIT_TAG"'
@@ -38,31 +53,6 @@ NARROW = {
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     with ground(tmp_path_factory.mktemp("ground")) as made:
         yield made
-
-
-def pushed(world: World, tag: str, change: Change | None = None) -> Pipeline:
-    """What a tag starts."""
-    return world.ground.agent.run(events.tag(world.origin, tag), change=change)
-
-
-def by_hand(world: World, change: Change | None = None, **given: str) -> Pipeline:
-    """What somebody starts who types in variables."""
-    return world.ground.agent.run(events.manual(world.origin, **given), change=change)
-
-
-def check_passes(done: Pipeline, *workflows: str) -> None:
-    assert done.passed, done.output
-    assert done.workflows == list(workflows)
-
-
-def check_refused(world: World, why: str, run: Callable[[], Pipeline]) -> None:
-    """A pipeline fails, says why in one line, and moves nothing."""
-    before = world.aliases
-    done = run()
-    assert not done.passed, done.output
-    assert re.search(f"^error: .*{why}", done.output, re.MULTILINE), done.output
-    assert not set(done.workflows) & {"deploy"}
-    assert world.aliases == before
 
 
 def test_from_a_training_to_a_rollback(shared: Ground) -> None:
@@ -114,16 +104,6 @@ def test_runs_of_a_laptop(shared: Ground) -> None:
     with pytest.raises(AssertionError):
         check_registered(world, clean, without("manual", "registry"))
     check_registered(world, clean)
-
-
-def check_registered(world: World, run: str, change: Change | None = None) -> None:
-    check_passes(by_hand(world, change, ACTION="register", RUN=run), "manual")
-    assert world.aliases == {"dev": "1"}
-    assert shared_version(world, "1")["run_id"] == run
-
-
-def shared_version(world: World, number: str) -> dict[str, str]:
-    return world.ground.registry.version(number, world.model)
 
 
 def test_only_ci_writes_the_registered_model(shared: Ground) -> None:
@@ -276,11 +256,41 @@ def test_going_back_to_a_release(shared: Ground) -> None:
     check_goes_back(world, tag)
 
 
-def check_goes_back(world: World, tag: str, change: Change | None = None) -> None:
-    world.ground.cluster.forget()
-    world.ground.engine.forget()
-    check_passes(by_hand(world, change, ACTION="deploy", RELEASE=tag, OVERLAY="prod"), "deploy")
-    check_rolled_out(world, tag)
+@pytest.mark.containers
+def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
+    """By a real engine to a real registry; the cluster alone is none."""
+    world = shared.world("images", scratch_images)
+    world.train(SOLID)
+    world.promote(world.candidate("1"))
+    tag = world.release("final")
+    known = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
+    programs = tools(tmp_path / "tools", shared.cluster.programs, ROOT / ".uv/bin")
+    with image_registries.running(tmp_path) as address:
+        secrets = shared.agent.secrets | {
+            "docker_host": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            "image_registry": f"{address}/team",
+            "image_registry_password": image_registries.PASSWORD,
+        }
+        agent = replace(shared.agent, tools=programs, secrets=secrets, given=shared.agent.given | known)
+        shared.cluster.forget()
+        client = str(image_registries.logged_in(tmp_path / "docker", address))
+        names = [f"{address}/team/{name}:{tag[1:]}" for name in images()]
+        try:
+            check_passes(agent.run(events.tag(world.origin, tag)), "promote", "deploy")
+            own = {image for image in shared.cluster.images if address in image}
+            assert own and own <= set(names)
+            for name in names:
+                docker("image", "rm", "--force", name)
+                docker("--config", client, "pull", "--quiet", name)
+        finally:
+            for name in names:
+                subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True)
+
+
+def scratch_images(laptop: Path) -> None:
+    """Images of a few bytes; what is in the real ones other tests say."""
+    for path in (laptop / "deployment/docker").glob("*.Dockerfile"):
+        path.write_text(RECIPE, encoding="utf-8")
 
 
 def test_a_push_and_a_pull_request_are_checked(shared: Ground) -> None:
@@ -292,39 +302,3 @@ def test_a_push_and_a_pull_request_are_checked(shared: Ground) -> None:
     check_stopped(world)
     with pytest.raises(AssertionError):
         check_stopped(world, replaced("check", "  - name: style\n", "  - name: style\n    failure: ignore\n"))
-
-
-def check_stopped(world: World, change: Change | None = None) -> None:
-    """A pull request with a file that is not formatted ends at `style`."""
-
-    def shorter(folder: Path) -> None:
-        for step in ("hygiene", "types", "unit", "integration", "smoke"):  # for the time that they take
-            without("check", step)(folder)
-        if change:
-            change(folder)
-
-    done = world.ground.agent.run(events.pull_request(world.origin, "topic"), change=shorter)
-    assert not done.passed, done.output
-    assert done.codes("check") == {"setup": 0, "style": 2}
-
-
-def check_trained(world: World, number: str, change: Change | None = None) -> None:
-    """The cron job trains, and registers under `dev`."""
-    done = world.ground.agent.run(events.cron(world.origin, "retrain"), change=change)
-    check_passes(done, "retrain")
-    assert world.aliases == {"dev": number}
-    facts = world.facts(number)
-    assert facts["git.commit"] == world.git("rev-parse", "HEAD")
-
-
-def check_rolled_out(world: World, tag: str) -> None:
-    """The release's images were built and pushed, and the overlay `prod` was applied with them, and waited for."""
-    cluster, engine = world.ground.cluster, world.ground.engine
-    assert {command for command in engine.asked if command.startswith("push ")} >= {
-        f"push --quiet {image}" for image in cluster.images if "registry.example.com" in image
-    }
-    assert all(image.endswith(f":{tag[1:]}") for image in cluster.images if "registry.example.com" in image)
-    assert any("registry.example.com" in image for image in cluster.images)
-    first, *waits = cluster.asked
-    assert first.startswith("apply --kustomize ") and first.endswith(" --namespace prod")
-    assert waits and all(command.startswith("rollout status deployment/") for command in waits)

@@ -2,28 +2,16 @@
 
 import json
 import os
-import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 
-from tests.containers import OPENER, docker
-from tests.ports import free_ports
+from tests.containers import docker
+from tests.image_registries import ACCOUNT, PASSWORD, running
 from tests.releases import Repository, images, repository
 
-ACCOUNT, PASSWORD = "ci", "an-example-only"  # pragma: allowlist secret
-# bcrypt of the password, which the registry asks for and Python's library cannot make.
-HASH = "$2y$05$5g.ouvnskzRE7UN1jerAw.9xsLIX.Q6aCpPeZb6TeC5yTZFRTGf9a"  # pragma: allowlist secret
-CONFIG = """\
-version: 0.1
-storage: {filesystem: {rootdirectory: ROOT}}
-http: {addr: "ADDRESS"}
-auth: {htpasswd: {realm: registry, path: ACCOUNTS}}
-"""
 Done = subprocess.CompletedProcess[str]
 BY_HAND = {"CI_PIPELINE_EVENT": "manual", "ACTION": "deploy", "OVERLAY": "prod"}
 pytestmark = [pytest.mark.slow, pytest.mark.containers]
@@ -32,34 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.containers]
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A registry on the loopback address, as host:port."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("there is no docker-registry: apt-get install docker-registry")
-    folder = tmp_path_factory.mktemp("registry")
-    (port,) = free_ports(1)
-    address = f"127.0.0.1:{port}"
-    (folder / "accounts").write_text(f"{ACCOUNT}:{HASH}\n", encoding="utf-8")
-    config = CONFIG.replace("ROOT", str(folder / "images")).replace("ADDRESS", address)
-    (folder / "config.yml").write_text(config.replace("ACCOUNTS", str(folder / "accounts")), encoding="utf-8")
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 30
-        while not _asks_for_a_password(f"http://{address}/v2/"):
-            assert server.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
+    with running(tmp_path_factory.mktemp("registry")) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def _asks_for_a_password(url: str) -> bool:
-    try:
-        OPENER.open(url, timeout=5).close()
-    except URLError as error:
-        return getattr(error, "code", None) == 401
-    return False
 
 
 @pytest.fixture

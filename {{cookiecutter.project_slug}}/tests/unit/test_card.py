@@ -117,12 +117,14 @@ def test_a_card_of_what_little_is_known():
     assert "Keys" not in found["Inputs and their limits"]
 
 
+URL = "https://me:s3cret@host.org:8443/a.csv?token=s3cret"  # pragma: allowlist secret
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [
         (None, "a file of the user"),
-        # pragma: allowlist nextline secret
-        ({"_target_": "x.UrlSource", "url": "https://me:s3cret@host.org:8443/a.csv?token=s3cret"}, "host.org/a.csv"),
+        ({"_target_": "x.UrlSource", "url": URL}, "host.org/a.csv"),
         ({"_target_": "x.ScikitLearnSource", "name": "wine"}, "ScikitLearnSource"),
     ],
 )

@@ -80,8 +80,8 @@ class Agent:
 
     folder: Path
     tools: Path
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    given: Mapping[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
     volumes: Mapping[str, Path] = field(default_factory=dict)
     environment: Path | None = None
 

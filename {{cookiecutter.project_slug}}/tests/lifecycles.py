@@ -1,0 +1,87 @@
+"""What pipelines do to a project's registry, images and cluster, and what of it has to be so afterwards."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.mistakes import Change, without
+from tests.woodpecker import events
+from tests.woodpecker.agent import Pipeline
+from tests.worlds import World
+
+
+def pushed(world: World, tag: str, change: Change | None = None) -> Pipeline:
+    """What a tag starts."""
+    return world.ground.agent.run(events.tag(world.origin, tag), change=change)
+
+
+def by_hand(world: World, change: Change | None = None, **given: str) -> Pipeline:
+    """What somebody starts who types in variables."""
+    return world.ground.agent.run(events.manual(world.origin, **given), change=change)
+
+
+def check_passes(done: Pipeline, *workflows: str) -> None:
+    """These workflows ran, and no other; none failed."""
+    assert done.passed, done.output
+    assert done.workflows == list(workflows)
+
+
+def check_refused(world: World, why: str, run: Callable[[], Pipeline]) -> None:
+    """A pipeline fails, says why in one line, and moves nothing."""
+    before = world.aliases
+    done = run()
+    assert not done.passed, done.output
+    assert re.search(f"^error: .*{why}", done.output, re.MULTILINE), done.output
+    assert not set(done.workflows) & {"deploy"}
+    assert world.aliases == before
+
+
+def check_registered(world: World, run: str, change: Change | None = None) -> None:
+    """A run becomes the first version of its model by the manual pipeline."""
+    check_passes(by_hand(world, change, ACTION="register", RUN=run), "manual")
+    assert world.aliases == {"dev": "1"}
+    assert world.ground.registry.version("1", world.model)["run_id"] == run
+
+
+def check_trained(world: World, number: str, change: Change | None = None) -> None:
+    """The cron job trains, and registers under `dev`."""
+    done = world.ground.agent.run(events.cron(world.origin, "retrain"), change=change)
+    check_passes(done, "retrain")
+    assert world.aliases == {"dev": number}
+    facts = world.facts(number)
+    assert facts["git.commit"] == world.git("rev-parse", "HEAD")
+
+
+def check_rolled_out(world: World, tag: str) -> None:
+    """The release's images were built and pushed, and the overlay `prod` was applied with them, and waited for."""
+    cluster, engine = world.ground.cluster, world.ground.engine
+    assert {command for command in engine.asked if command.startswith("push ")} >= {
+        f"push --quiet {image}" for image in cluster.images if "registry.example.com" in image
+    }
+    assert all(image.endswith(f":{tag[1:]}") for image in cluster.images if "registry.example.com" in image)
+    assert any("registry.example.com" in image for image in cluster.images)
+    first, *waits = cluster.asked
+    assert first.startswith("apply --kustomize ") and first.endswith(" --namespace prod")
+    assert waits and all(command.startswith("rollout status deployment/") for command in waits)
+
+
+def check_goes_back(world: World, tag: str, change: Change | None = None) -> None:
+    """A release is rolled out to prod by the manual pipeline."""
+    world.ground.cluster.forget()
+    world.ground.engine.forget()
+    check_passes(by_hand(world, change, ACTION="deploy", RELEASE=tag, OVERLAY="prod"), "deploy")
+    check_rolled_out(world, tag)
+
+
+def check_stopped(world: World, change: Change | None = None) -> None:
+    """A pull request with a file that is not formatted ends at `style`."""
+
+    def shorter(folder: Path) -> None:
+        for step in ("hygiene", "types", "unit", "integration", "smoke"):  # for the time that they take
+            without("check", step)(folder)
+        if change:
+            change(folder)
+
+    done = world.ground.agent.run(events.pull_request(world.origin, "topic"), change=shorter)
+    assert not done.passed, done.output
+    assert done.codes("check") == {"setup": 0, "style": 2}
