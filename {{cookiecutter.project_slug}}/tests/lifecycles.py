@@ -12,11 +12,13 @@ from tests.worlds import World
 
 def pushed(world: World, tag: str, change: Change | None = None) -> Pipeline:
     """What a tag starts."""
+    world.ground.forget()
     return world.ground.agent.run(events.tag(world.origin, tag), change=change)
 
 
 def by_hand(world: World, change: Change | None = None, **given: str) -> Pipeline:
     """What somebody starts who types in variables."""
+    world.ground.forget()
     return world.ground.agent.run(events.manual(world.origin, **given), change=change)
 
 
@@ -67,8 +69,6 @@ def check_rolled_out(world: World, tag: str) -> None:
 
 def check_goes_back(world: World, tag: str, change: Change | None = None) -> None:
     """A release is rolled out to prod by the manual pipeline."""
-    world.ground.cluster.forget()
-    world.ground.engine.forget()
     check_passes(by_hand(world, change, ACTION="deploy", RELEASE=tag, OVERLAY="prod"), "deploy")
     check_rolled_out(world, tag)
 

@@ -118,8 +118,11 @@ class Stack:
         return {one["alias"]: one["version"] for one in found["registered_model"]["aliases"]}
 
     def history(self) -> Any:
-        """What `registry` knows of every version."""
-        return json.loads(self.make("registry", "format=json", account="people"))
+        """What `registry` knows of every version, but for how old each is."""
+        known = json.loads(self.make("registry", "format=json", account="people"))
+        for version in known["versions"]:
+            del version["age"]
+        return known
 
     def engine(self, alias: str, cache: Path) -> Engine:
         """The servable under an alias, as the registry hands it out to this machine, where it is kept in `cache`."""

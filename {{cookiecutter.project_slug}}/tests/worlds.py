@@ -75,6 +75,11 @@ class Ground:
     cluster: Cluster
     engine: Engine
 
+    def forget(self) -> None:
+        """Let what engine and cluster were asked so far be of no account."""
+        self.cluster.forget()
+        self.engine.forget()
+
     def world(self, name: str, change: Callable[[Path], None] | None = None) -> "World":
         """A repository of the project whose first commit is pushed, and whose model no version is known of.
 

@@ -272,7 +272,7 @@ def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
             "image_registry_password": image_registries.PASSWORD,
         }
         agent = replace(shared.agent, tools=programs, secrets=secrets, given=shared.agent.given | known)
-        shared.cluster.forget()
+        shared.forget()
         client = str(image_registries.logged_in(tmp_path / "docker", address))
         names = [f"{address}/team/{name}:{tag[1:]}" for name in images()]
         try:
