@@ -17,7 +17,8 @@ WORKDIR /source
 
 # A layer that only the lock changes. One process per package, hashes instead of times in the bytecode and one time for
 # all files: the same bytes at every build. A file that does not compile (123) is none that anybody imports.
-# What is removed is a tenth of the image: the libraries' tests, and what pyarrow has for networks and compilers.
+# What is removed is a tenth of the image: the libraries' tests, what pyarrow has for networks and compilers, and what
+# onnxruntime has for making models smaller.
 FROM builder AS dependencies
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN --mount=type=cache,target=/var/cache/uv \
@@ -26,6 +27,7 @@ RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=uv.lock,target=uv.lock \
     uv sync --locked --no-dev --no-editable --no-install-project --extra api --extra batch \
     && rm -r /app/.venv/lib/python*/site-packages/pyarrow/{include,*flight*} \
+    && rm -r /app/.venv/lib/python*/site-packages/onnxruntime/{quantization,transformers} \
     && find /app/.venv -type d -name tests -prune -exec rm -r {} + \
     && find /app/.venv/lib/python*/site-packages -mindepth 1 -maxdepth 1 -print0 \
     | xargs -0 -n 1 -P "$(nproc)" python -m compileall -q --invalidation-mode unchecked-hash || [ "$?" -eq 123 ] \

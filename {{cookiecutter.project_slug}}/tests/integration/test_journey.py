@@ -150,7 +150,8 @@ def test_from_training_to_production_and_back(project):
 
         train(composed("train", *weak, "model.classifier.C=0.000001"))  # worse
         before = {**aliases(model)}
-        with pytest.raises(UserError, match=r"version 2 does not become staging: quality: skill [^;]*; worse than the incumbent: [^;]*$"):
+        only_quality = r"version 2 does not become staging: quality: skill [^;]*; worse than the incumbent: [^;]*$"
+        with pytest.raises(UserError, match=only_quality):
             to("staging", model, "2")
         assert aliases(model) == before == {"dev": "2", "staging": "1", "prod": "1"}
 

@@ -27,7 +27,11 @@ from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowR
 from {{ cookiecutter.project_slug }}.ports import AliasMovedError, UserError
 from {{ cookiecutter.project_slug }}.promotion.case import Case
 from {{ cookiecutter.project_slug }}.promotion.security import SecurityGate
-from {{ cookiecutter.project_slug }}.schemas.resolved import CONFIG_FILE, config_digest, read_resolved
+from {{ cookiecutter.project_slug }}.schemas.resolved import (
+    CONFIG_FILE,
+    config_digest,
+    read_resolved,
+)
 
 from tests.ports import free_ports
 from tests.project import FAST, composed, environment_of, make_project, run_verb, store

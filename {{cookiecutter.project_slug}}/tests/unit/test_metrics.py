@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from {{ cookiecutter.project_slug }}.evaluation import bootstrap
 from {{ cookiecutter.project_slug }}.evaluation.bootstrap import paired_interval
 from {{ cookiecutter.project_slug }}.evaluation.metrics import MAIN, evaluate, losses, main_metric
 from {{ cookiecutter.project_slug }}.schemas.contract import Target
@@ -112,5 +113,5 @@ def test_the_paired_interval_is_of_the_roots_and_repeatable(monkeypatch: pytest.
     low, high = paired_interval(4 * theirs, theirs, root=True, **said)  # twice the rmse, whatever rows are drawn
     assert low < 1 < high < low + 0.05
     assert (low, high) == paired_interval(4 * theirs, theirs, root=True, **said)
-    monkeypatch.setattr("{{ cookiecutter.project_slug }}.evaluation.bootstrap.CELLS", 5_000 * 300)  # not all at once
+    monkeypatch.setattr(bootstrap, "CELLS", 5_000 * 300)  # not all at once
     assert paired_interval(4 * theirs, theirs, root=True, **said) == (low, high)

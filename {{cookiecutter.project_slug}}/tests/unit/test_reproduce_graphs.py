@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from {{ cookiecutter.project_slug }}.reproduction.comparison import Comparison, Metric, compare_metrics
+from {{ cookiecutter.project_slug }}.reproduction.comparison import (
+    Comparison,
+    Metric,
+    compare_metrics,
+)
 from {{ cookiecutter.project_slug }}.reproduction.facts import Fact
 from {{ cookiecutter.project_slug }}.reproduction.graphs import GraphComparison, compare_graphs
 from {{ cookiecutter.project_slug }}.reproduction.report import Report
