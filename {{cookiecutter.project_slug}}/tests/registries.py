@@ -120,7 +120,7 @@ class MemoryRegistry:
         self.record[entry.number - 1] = replace(entry, state=state)
 
     @contextmanager
-    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+    def guarded(self, check: Callable[[], None], seconds: float) -> Iterator[None]:
         before, self._check = self._check, check
         try:
             yield

@@ -6,6 +6,7 @@ Without `--execute` it says what it would do, and changes nothing. It never push
 import argparse
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,7 @@ from {{ cookiecutter.project_slug }}.cli.tagging import Asked, check
 from {{ cookiecutter.project_slug }}.integrations.mlflow_registry import MlflowRegistry
 from {{ cookiecutter.project_slug }}.ports import Mover, Registry, UserError, Version
 from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
-from {{ cookiecutter.project_slug }}.promotion.release import RELEASED
+from {{ cookiecutter.project_slug }}.promotion.releasable import last_release
 from {{ cookiecutter.project_slug }}.promotion.turns import Turns
 from {{ cookiecutter.project_slug }}.schemas.compatibility import incompatibility
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
@@ -44,7 +45,7 @@ def release(arguments: list[str]) -> Plan:
         lifecycle = Lifecycle(registry, version.name, Mover("release"), Turns(registry, version.name, lease=0))
         wish = Asked(version, plan.release.to, config.promotion.new_major, lifecycle, plan.release)
         if not check(wish, registry, "HEAD"):
-            _check_compatible(registry, version, lifecycle.incumbent(version))
+            _check_compatible(registry, version, lifecycle.incumbent(version), versions)
     print(plan.shown(), flush=True)
     if options.execute:
         carry_out(plan)
@@ -66,7 +67,9 @@ def _version(registry: Registry, model: str, step: str, number: int | None) -> V
     return held
 
 
-def _check_compatible(registry: Registry, version: Version, incumbent: Version | None) -> None:
+def _check_compatible(
+    registry: Registry, version: Version, incumbent: Version | None, versions: Sequence[Version]
+) -> None:
     """Refuse here what the contract gate would refuse in CI."""
     if incumbent is None:
         return
@@ -74,8 +77,8 @@ def _check_compatible(registry: Registry, version: Version, incumbent: Version |
     if broken is None:
         return
     told = "tag a new major release, --bump major"
-    if RELEASED not in incumbent.tags:
-        told = "promote it by its number with promotion.new_major=true, since prod has no number to compare with"
+    if last_release(incumbent, versions) is None:
+        told = "promote it by its number with promotion.new_major=true, since no release has a number to compare with"
     name = f"{version.name} version {version.version}"
     raise UserError(
         f"{name} is not compatible with version {incumbent.version}, which holds prod: {broken}; "

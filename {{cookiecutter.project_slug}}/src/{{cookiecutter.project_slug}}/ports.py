@@ -148,9 +148,9 @@ HAND = Mover("hand")
 
 @dataclass(frozen=True)
 class Move:
-    """A promotion or a rollback that somebody asks for."""
+    """A promotion or a rollback that somebody asks for, or the end of one that was killed after its last write."""
 
-    kind: Literal["promote", "rollback"]
+    kind: Literal["promote", "rollback", "finish"]
     version: str
     """Number of the version that is to hold the alias."""
     to: str
@@ -281,8 +281,11 @@ class Registry(Protocol):
         """Say how a move ended."""
         ...
 
-    def guarded(self, check: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call `check` before every write to aliases and tags within the block; what it raises stops the write."""
+    def guarded(self, check: Callable[[], None], seconds: float) -> AbstractContextManager[None]:
+        """Call `check` before every write to aliases and tags within the block; what it raises stops the write.
+
+        No request to a server is made twice within the block, or waited for longer than `seconds` (at least one).
+        """
         ...
 
     def check_target(self, name: str, target: str, kind: str) -> None:

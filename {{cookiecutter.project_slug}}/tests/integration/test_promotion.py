@@ -109,6 +109,21 @@ def test_an_incumbent_that_is_damaged_can_be_replaced_when_clients_are_told(proj
     assert aliases()["prod"] == "2"
 
 
+def test_a_candidate_that_is_damaged_gets_a_report_too(project):
+    version = register(write_candidate(project / "v1"))
+    (damaged,) = project.glob("mlruns/**/model.onnx")
+    damaged.write_bytes(b"x")
+    refused = r"^house version 1 cannot be judged \(.*is not the file that was trained.*\): train it anew$"
+    with pytest.raises(UserError, match=refused):
+        to("staging", 1, *HOUSE, "promotion.staging.gates.deployable=null")
+    tags = mlflow.MlflowClient(store()).get_model_version("house", "1").tags
+    assert tags["promotion.staging"] == "refused: promotion/1/staging.md"
+    document = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/promotion/1/staging.json"))
+    assert [gate["verdict"] for gate in document["gates"]] == ["refused"] * 6 + ["off"]
+    assert all(gate["reason"].startswith("not run: ") for gate in document["gates"][:-1])
+    assert aliases() == {"dev": "1"}
+
+
 def graph(project, name: str) -> bytes:
     return (project / name / "model.onnx").read_bytes()
 

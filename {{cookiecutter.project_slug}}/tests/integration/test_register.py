@@ -46,15 +46,15 @@ def commit_all(folder) -> None:
     git("commit", "-q", "-m", "first")
 
 
-def log(folder, *, status: str = "FINISHED", keep: bool = True, tags=None) -> str:
+def log(folder, *, status: str = "FINISHED", keep: bool = True, tags=None, config: str = CONFIG) -> str:
     """A run as `train` leaves it where it may not register; returns its identifier."""
     contract = json.loads((folder / "contract.json").read_text())
     made_from = contract["provenance"]
-    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=False, tags={})
-    with mlflow_tracking.run(config, "hand-made") as run:
+    where = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=False, tags={})
+    with mlflow_tracking.run(where, "hand-made") as run:
         run.metrics({"test/rmse": 5.1234567, "val/rmse": 4.0})
         run.tags({"git.commit": made_from["commit"], "data.sha256": made_from["data"]})
-        run.text(CONFIG.replace("tags: {}", "tags: {ticket: A-17}"), "config.yaml")
+        run.text(config.replace("tags: {}", "tags: {ticket: A-17, leak: '${oc.env:PATH}'}"), "config.yaml")
         if keep:
             run.servable(folder)
         run.tags(tags or {})
@@ -86,7 +86,7 @@ def test_a_logged_run_becomes_a_version_under_dev(project, monkeypatch):
     }  # fmt: skip
     assert len(found.tags.pop("contract.sha256")) == 64
     assert found.tags == {
-        "ticket": "A-17", "experiment": "house", "target": "price", "kind": "regression", "test/rmse": "5.12346",
+        "ticket": "A-17", "leak": "${oc.env:PATH}", "experiment": "house", "target": "price", "kind": "regression", "test/rmse": "5.12346",
         "git.commit": git("rev-parse", "HEAD"), "data.sha256": PROVENANCE["data"],
     }  # fmt: skip
     assert MlflowRegistry(store(), project / "cache").download(version).is_dir()
@@ -97,12 +97,20 @@ def test_a_logged_run_becomes_a_version_under_dev(project, monkeypatch):
     def killed(*arguments, **named):
         raise KilledError
 
-    with monkeypatch.context() as patch:
-        patch.setattr(MlflowRegistry, "set_alias", killed)
-        with pytest.raises(KilledError):
-            asked(second)
-    assert asked(second).version == "2"  # which had not come to its alias
+    client = mlflow.MlflowClient(store())
+    for where, method in (
+        (MlflowRegistry, "describe"), (MlflowRegistry, "set_alias"),
+        (mlflow.MlflowClient, "set_registered_model_alias"),  # the history tells of the move already
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(where, method, killed)
+            with pytest.raises(KilledError):
+                asked(second)
+        assert (versions()[0], client.get_registered_model("house").aliases) == ("2", {"dev": 1})
+    assert asked(second).version == "2"
     assert MlflowRegistry(store()).find("models:/house@dev").version == "2"
+    assert "Model card: " in client.get_model_version("house", "2").description
+    assert len(json.loads(client.get_model_version("house", "2").tags["history"])) == 1
     asked(run)
     assert MlflowRegistry(store()).find("models:/house@dev").version == "2"
 
@@ -123,6 +131,7 @@ def test_what_is_wrong_with_a_run_is_one_line(project):
         log(candidate(project / "dirty", provenance={"dirty": True})): "trained with uncommitted changes",
         log(candidate(project / "open", provenance={"lock": None})): "trained without uv.lock",
         log(clean, tags={"data.sha256": "0" * 64}): "commit and data in its tags are not those of its servable",
+        log(clean, config="seed: 0"): "^run .* is not registered: config: data is not set",
         log(elsewhere): f"commit {'c' * 40} is not in this repository: push the branch it was trained on",
     }
     for run, message in cases.items():

@@ -28,7 +28,7 @@ QUALITY = QualityGate(
     confidence=0.95,
 )
 
-MAJOR = "a new major release (a tag with the next major number, or promotion.new_major=true by hand)"
+MAJOR = "a new major release (promotion.new_major=true; a tag's number does not say it, since no release has one)"
 TOLD = f"when clients are told, make it {MAJOR}"
 
 
@@ -155,15 +155,10 @@ def test_a_configuration_that_is_not_the_one_that_trained(tmp_path, config, mess
     assert verdict.reason.startswith(message)
 
 
-@pytest.mark.parametrize("release", [None, "1.4.2", "9.0.0", "oops"])
-def test_the_major_release_that_is_next(tmp_path, release):
-    tags = {"release.prod": release} if release else {}
+@pytest.mark.parametrize(("major", "said"), [(None, MAJOR), (1, "(tag v2.0.0, or"), (9, "(tag v10.0.0, or")])
+def test_the_major_release_that_is_next(tmp_path, major, said):
     asked = case(write_candidate(tmp_path / "b", name="flat", key=False), write_candidate(tmp_path / "a"))
-    held = replace(asked.incumbent, version=version("1", **tags))
-    said = {"1.4.2": "(tag v2.0.0, or", "9.0.0": "(tag v10.0.0, or"}.get(
-        release, "(a tag with the next major number, or"
-    )
-    assert replace(asked, incumbent=held).major_release.startswith(f"a new major release {said}")
+    assert said in replace(asked, incumbent=replace(asked.incumbent, major=major)).major_release
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED", "RUNNING", "absent"])
@@ -196,9 +191,10 @@ def test_few_rows_prove_nothing(tmp_path):
     assert verdict == Verdict(False, "49 held-out rows are fewer than 50: hold out more (data.split)")
 
 
-def test_few_common_rows_prove_nothing(tmp_path):
+@pytest.mark.parametrize("new_major", [False, True])
+def test_few_common_rows_prove_nothing(tmp_path, new_major):
     before = write_candidate(tmp_path / "a", rows=records(60), contract={"split": {"method": "column", "column": "s"}})
-    verdict = QUALITY.check(case(write_candidate(tmp_path / "b", rows=records(100)[20:]), before))
+    verdict = QUALITY.check(case(write_candidate(tmp_path / "b", rows=records(100)[20:]), before, new_major=new_major))
     assert not verdict.passed
     assert verdict.figures["common_rows"] == 40
     assert "only 40 held-out rows are new to version 1 too and answered by it, fewer than 50: " in verdict.reason
@@ -287,6 +283,17 @@ def test_the_report_says_it_all(tmp_path):
     assert page.endswith("\n\n## x\n\nrows 3\n")
     assert report.refusals == {"y": "a | b"}
     assert report.table() == "passed   x  fine\nrefused  y  a | b\noff      z  switched off in the configuration"
+
+
+def test_figures_that_are_no_numbers_are_null_in_json(tmp_path):
+    verdicts = {"x": Verdict(True, "fine", {"a": float("inf"), "b": {"c": float("nan"), "d": 1.0}})}
+    json_file, _ = Report("m", "2", "prod", "1", "CI", "2026-01-01T00:00:00+00:00", verdicts).write(tmp_path)
+
+    def no_json(name):
+        raise AssertionError(name)
+
+    (gate,) = json.loads(json_file.read_text(), parse_constant=no_json)["gates"]
+    assert gate["figures"] == {"a": None, "b": {"c": None, "d": 1.0}}
 
 
 def test_figures_in_groups_are_tables(tmp_path):

@@ -292,6 +292,7 @@ def test_what_holds_the_alias_already_is_finished_once():
     registry.append("m", registry.record[-1].move)
     moves.finish(moves.version("1"), "prod")
     assert [entry.state for entry in registry.record] == ["done", "done", "abandoned", "abandoned", "done"]
+    assert registry.record[-1].move.kind == "finish"
     del registry.aliases["prod"]
     registry.append("m", registry.record[-1].move)
     with pytest.raises(UserError, match="m: prod moved away from version 1 meanwhile: ask again"):

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.cli.moving import open_lifecycle
+from {{ cookiecutter.project_slug }}.cli.moving import load, load_incumbent, open_lifecycle
 from {{ cookiecutter.project_slug }}.cli.tagging import asked
-from {{ cookiecutter.project_slug }}.ports import UserError
+from {{ cookiecutter.project_slug }}.integrations.mlflow_store import ForbiddenError
+from {{ cookiecutter.project_slug }}.ports import UnreachableError, UserError
 from {{ cookiecutter.project_slug }}.promotion.release import Release, annotated, parse
 from {{ cookiecutter.project_slug }}.schemas.config import validate
 from {{ cookiecutter.project_slug }}.schemas.contract import Contract
@@ -111,7 +112,7 @@ def test_a_candidate_and_a_release(world):
         ("Model: models:/m/latest", f"v0.1.0-rc.1 names 'models:/m/latest', which is not models:/<name>/<version>: {ANEW}"),
         ("Model:", f"v0.1.0-rc.1 names '', which is not models:/<name>/<version>: {ANEW}"),
         ("Model: models:/m@dev", "v0.1.0-rc.1 names models:/m@dev, and an alias moves: name the version by its number; " + ANEW),
-        ("Model: models:/m/9", "v0.1.0-rc.1 names models:/m/9: m has no version 9"),
+        ("Model: models:/m/9", "v0.1.0-rc.1 names models:/m/9: m has no version 9; " + ANEW),
     ],
 )  # fmt: skip
 def test_annotations_that_name_no_version(world, annotation, line):
@@ -312,6 +313,50 @@ def test_the_major_number_tells_clients(world, held_as, by_hand, number, told):
     bumped(Path.cwd(), number)
     tag(Path.cwd(), f"v{number}-rc.1", MODEL)
     assert ask(world, f"v{number}-rc.1", f"promotion.new_major={by_hand}").new_major is told
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"), [(UserError, f"; {ANEW}"), (UnreachableError, ""), (ForbiddenError, "")]
+)  # fmt: skip
+def test_a_registry_that_does_not_answer_says_nothing_about_the_tag(world, monkeypatch, error, hint):
+    def fails(reference):
+        raise error("no")
+
+    bumped(Path.cwd(), "0.1.0")
+    tag(Path.cwd(), "v0.1.0-rc.1", MODEL)
+    monkeypatch.setattr(world, "find", fails)
+    with pytest.raises(error) as caught:
+        ask(world, "v0.1.0-rc.1")
+    assert str(caught.value) == f"v0.1.0-rc.1 names models:/m/2: no{hint}"
+
+
+@pytest.mark.parametrize(("number", "told"), [("2.0.0", False), ("3.0.0", True)])
+def test_the_highest_release_counts_where_prod_got_no_number(world, number, told):
+    world.aliases["prod"] = "1"
+    world.facts |= {"3": {"release.prod": "2.4.0"}, "4": {"release.prod": "1.9.0"}}
+    bumped(Path.cwd(), number)
+    tag(Path.cwd(), f"v{number}-rc.1", MODEL)
+    assert ask(world, f"v{number}-rc.1", "promotion.new_major=true").new_major is told
+    world._folders = dict.fromkeys(world.facts, world._folders["1"])
+    assert load_incumbent(world, world.find("models:/m/1")).major == 2
+    bumped(Path.cwd(), "1.9.9")
+    tag(Path.cwd(), "v1.9.9-rc.1", MODEL)
+    assert refusal(world, "v1.9.9-rc.1") == (
+        "v1.9.9-rc.1 has a lower major number than prod (version 1, after version 3 was released as 2.4.0): "
+        "take 2.Y.Z or higher"
+    )
+
+
+@pytest.mark.parametrize("error", [UnreachableError, ForbiddenError])
+def test_a_registry_that_does_not_answer_says_nothing_about_the_servable(world, monkeypatch, error):
+    def fails(version):
+        raise error("no")
+
+    monkeypatch.setattr(world, "download", fails)
+    with pytest.raises(error):
+        load_incumbent(world, world.find("models:/m/1"))
+    with pytest.raises(error):
+        load(world, world.find("models:/m/1"))
 
 
 def test_a_lower_major_number_is_refused(world):

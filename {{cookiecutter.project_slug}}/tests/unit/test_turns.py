@@ -131,6 +131,31 @@ def test_a_registry_that_goes_away_during_a_move_is_what_is_said(monkeypatch):
     assert states(registry) == ["open"]
 
 
+def test_a_write_that_may_still_arrive_keeps_its_lease():
+    registry = MemoryRegistry(1)
+    with pytest.raises(UnreachableError):
+        take(turns(registry), lambda: write(registry), lambda: fail(UnreachableError("no answer")))
+    assert states(registry) == ["open"]
+    with turns(registry).turn(MOVE):
+        assert registry.now - 1000 >= LEASE
+    with pytest.raises(UnreachableError):
+        take(turns(registry), lambda: fail(UnreachableError("no answer")))
+    assert states(registry)[-1] == "refused"  # nothing is under way
+
+
+def test_a_look_at_the_record_that_took_too_long_stops_the_write(monkeypatch):
+    registry = MemoryRegistry(1)
+    entries = registry.entries
+
+    def slow(name, state=None):
+        registry.wait(LEASE + 1)
+        return entries(name, state)
+
+    with pytest.raises(LeaseEndedError):
+        take(turns(registry), lambda: monkeypatch.setattr(registry, "entries", slow), lambda: write(registry))
+    assert registry.facts["1"] == {}
+
+
 def test_a_process_that_slept_past_its_lease_stops_before_it_writes():
     registry = MemoryRegistry(1)
     with pytest.raises(LeaseEndedError) as caught:

@@ -5,9 +5,11 @@ import os
 
 from ..inference.engine import Engine
 from ..inference.wire import InputError
-from ..ports import Mover, Registry, UserError, Version
+from ..integrations.mlflow_store import ForbiddenError
+from ..ports import Mover, Registry, UnreachableError, UserError, Version
 from ..promotion.case import Incumbent
 from ..promotion.lifecycle import Lifecycle
+from ..promotion.releasable import last_release
 from ..promotion.turns import Turns
 from ..schemas.promotion import PromotionConfig
 
@@ -45,10 +47,31 @@ def open_lifecycle(config: PromotionConfig, registry: Registry, name: str) -> Li
 
 
 def load_incumbent(registry: Registry, held: Version | None) -> Incumbent | None:
-    """The incumbent with its servable, as far as that loads."""
+    """The incumbent with its servable, as far as that loads.
+
+    Raises:
+        UnreachableError: the registry does not answer.
+        ForbiddenError: the account may not read it.
+    """
     if held is None:
         return None
+    engine, last = load(registry, held), last_release(held, registry.versions(held.name))
+    major = last[1].major if last else None
+    if isinstance(engine, str):
+        return Incumbent(held, None, engine, major)
+    return Incumbent(held, engine, major=major)
+
+
+def load(registry: Registry, version: Version) -> Engine | str:
+    """A version's servable; where it does not load, why.
+
+    Raises:
+        UnreachableError: the registry does not answer.
+        ForbiddenError: the account may not read it.
+    """
     try:
-        return Incumbent(held, Engine(registry.download(held)))
+        return Engine(registry.download(version))
+    except (UnreachableError, ForbiddenError):  # which says nothing about the version
+        raise
     except (UserError, InputError) as error:
-        return Incumbent(held, None, str(error))
+        return str(error)

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from ..ports import Registry
-    from ..promotion.case import Case
+    from ..inference.engine import Engine
+    from ..ports import Registry, Version
+    from ..promotion.case import Case, Gate, Verdict
     from ..promotion.report import Report
     from ..schemas.groups import Component
     from .tagging import Asked
@@ -38,9 +39,10 @@ def promote(cfg: "DictConfig") -> "Report | None":
 
     from ..integrations.mlflow_registry import MlflowRegistry
     from ..ports import UserError
+    from ..promotion.report import judge, not_asked
     from ..schemas.config import validate
     from ..schemas.promotion import PromoteConfig
-    from .moving import open_lifecycle
+    from .moving import load, open_lifecycle
     from .tagging import asked
 
     config = validate(PromoteConfig, cfg)
@@ -55,11 +57,16 @@ def promote(cfg: "DictConfig") -> "Report | None":
             logger.info("{} holds {} already", name, to)
             return None
         held = lifecycle.held(to)
-        case = _case(wish, registry)
         gates = (config.promotion.staging if to == "staging" else config.promotion.prod).gates
-        report = _judge(gates, case, to, lifecycle.mover.by)
+        status, incumbent = registry.run_status(version), lifecycle.incumbent(version)
+        candidate = load(registry, version)
+        case = None if isinstance(candidate, str) else _case(wish, candidate, incumbent, status, registry)
+        verdicts = not_asked(_built(gates), str(candidate)) if case is None else judge(_built(gates), case)
+        report = _report(wish, verdicts, incumbent)
         print(report.table(), flush=True)
-        kept = _keep(report, case, registry, Path(folder))
+        kept = _keep(report, version, status, case, registry, Path(folder))
+        if case is None:
+            raise UserError(f"{name} cannot be judged ({candidate}): train it anew")
         if report.refusals:
             why = "; ".join(f"{gate}: {reason}" for gate, reason in report.refusals.items())
             raise UserError(f"{name} does not become {to}: {why}")
@@ -69,64 +76,65 @@ def promote(cfg: "DictConfig") -> "Report | None":
     return report
 
 
-def _case(wish: "Asked", registry: "Registry") -> "Case":
+def _case(wish: "Asked", candidate: "Engine", incumbent: "Version | None", status: str, registry: "Registry") -> "Case":
     """The version with its servable, beside the incumbent."""
-    from ..inference.engine import Engine
-    from ..ports import UserError
     from ..promotion.case import Case
     from ..schemas.resolved import CONFIG_FILE
     from .moving import load_incumbent
 
     version = wish.version
-    try:
-        candidate = Engine(registry.download(version))
-    except UserError as error:
-        raise UserError(f"{version.name} version {version.version} cannot be judged ({error}): train it anew") from None
-    status = registry.run_status(version)
     return Case(
         version=version,
         run_status=status,
         candidate=candidate,
-        incumbent=load_incumbent(registry, wish.lifecycle.incumbent(version)),
+        incumbent=load_incumbent(registry, incumbent),
         new_major=wish.new_major,
         config=None if status in GONE else registry.attached(version, CONFIG_FILE),
     )
 
 
-def _judge(gates: "Mapping[str, Component | None]", case: "Case", to: str, by: str) -> "Report":
+def _built(gates: "Mapping[str, Component | None]") -> "dict[str, Gate | None]":
+    from ..utils.instantiate import build
+
+    return {gate: build(node) if node else None for gate, node in gates.items()}
+
+
+def _report(wish: "Asked", verdicts: "Mapping[str, Verdict]", incumbent: "Version | None") -> "Report":
     """What every gate of the alias says."""
     import datetime
 
-    from ..promotion.report import Report, judge
-    from ..utils.instantiate import build
+    from ..promotion.report import Report
 
     return Report(
-        name=case.version.name,
-        version=case.version.version,
-        to=to,
-        incumbent=case.incumbent.version.version if case.incumbent else None,
-        by=by,
+        name=wish.version.name,
+        version=wish.version.version,
+        to=wish.to,
+        incumbent=incumbent.version if incumbent else None,
+        by=wish.lifecycle.mover.by,
         at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        verdicts=judge({gate: build(node) if node else None for gate, node in gates.items()}, case),
+        verdicts=verdicts,
     )
 
 
-def _keep(report: "Report", case: "Case", registry: "Registry", folder: "Path") -> str | None:
-    """Keep the report with the version's run, and name it in a tag.
+def _keep(
+    report: "Report", version: "Version", status: str, case: "Case | None", registry: "Registry", folder: "Path"
+) -> str | None:
+    """Keep the report with the version's run, and name it in a tag; the model card too, where a case was judged.
 
     Returns:
         Where in the run it is; None where the run is gone.
     """
     from loguru import logger
 
-    version, verdict = case.version, "refused" if report.refusals else "passed"
-    if case.run_status in GONE:
-        gone = f"the run that trained {version.name} version {version.version} is {case.run_status}"
+    verdict = "refused" if report.refusals else "passed"
+    if status in GONE:
+        gone = f"the run that trained {version.name} version {version.version} is {status}"
         logger.warning("the report is not kept: {}", gone)
         registry.tag(version, {f"promotion.{report.to}": verdict})
         return None
     kept = f"promotion/{version.version}"
-    for path in (*report.write(folder), _card(report, case, registry, folder)):
+    cards = [_card(report, case, registry, folder)] if case else []
+    for path in (*report.write(folder), *cards):
         registry.attach(version, path, kept)
     registry.tag(version, {f"promotion.{report.to}": f"{verdict}: {kept}/{report.to}.md"})
     return f"{kept}/{report.to}.md"

@@ -42,17 +42,18 @@ def register(cfg: "DictConfig") -> "Version":
     registered = registry.registered(config.mlflow.model, run.run_id)
     if registered is not None:
         logger.info("run {} is {} version {} already", run.run_id, registered.name, registered.version)
-        if _was_cut_short(registry, registered):
-            _set_dev(registry, registered, by)
-        return registered
+        if not _was_cut_short(registry, registered):
+            return registered
     with TemporaryDirectory() as folder:
-        version = _register(run, registry, config.mlflow.model, Path(folder))
+        version = _register(run, registry, config.mlflow.model, Path(folder), registered)
     _set_dev(registry, version, by)
     return version
 
 
-def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: "Path") -> "Version":
-    """Look at the run and its servable, and make it a version.
+def _register(
+    run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: "Path", registered: "Version | None"
+) -> "Version":
+    """Look at the run and its servable, and make it a version; one that is `registered` is only described again.
 
     Raises:
         UserError: it is refused.
@@ -81,7 +82,13 @@ def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: 
         raise UserError(f"{refused}: it is of the model {contract.name!r}: add mlflow.model={contract.name}")
     if contract.provenance is None:
         raise UserError(f"{refused}: its contract does not say what it was made from: train again")
-    tags = version_tags(contract, run.experiment, run.metrics, run.extra_tags)
+    text = registry.attached(Version(model, "", run.run_id, (), {}), CONFIG_FILE)
+    try:
+        config = read_resolved(text) if text is not None else None
+    except UserError as error:
+        raise UserError(f"{refused}: {error}") from None
+    # as they stand in the file: who wrote it must not have this machine's environment put into them
+    tags = version_tags(contract, run.experiment, run.metrics, config.mlflow.tags if config else {})
     version = Version(model, "", run.run_id, (), tags)
     case = Case(
         version=version,
@@ -89,7 +96,7 @@ def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: 
         candidate=engine,
         incumbent=None,
         new_major=False,
-        config=registry.attached(version, CONFIG_FILE),
+        config=text,
     )
     verdict = ProvenanceGate().check(case)
     if not verdict.passed:
@@ -100,17 +107,24 @@ def _register(run: "LoggedRun", registry: "MlflowRegistry", model: str, folder: 
     if not knows(commit):
         raise UserError(f"{refused}: commit {commit} is not in this repository: push the branch it was trained on")
     registry.check_target(model, contract.target.name, contract.target.kind)
-    made = registry.register(run.tracker(servable), servable, tags)
+    made = registered or registry.register(run.tracker(servable), servable, tags)
     facts, where = registry.run_facts(run.run_id), f"{CARD_FILE} of run {run.run_id}"
-    registry.describe(made, summary(contract, read_resolved(str(case.config)), facts, where))
+    registry.describe(made, summary(contract, config, facts, where))
     return made
 
 
 def _was_cut_short(registry: "MlflowRegistry", version: "Version") -> bool:
-    """Whether a process was killed before it set `dev`, and nothing newer has been registered since."""
-    from ..integrations.mlflow_history import read_history
+    """Whether a process was killed before it set `dev`, and nothing newer has been registered since.
 
-    return not read_history(version.tags) and registry.versions(version.name)[0].version == version.version
+    What it had written by then is nothing, or in the history the move that it was about to make.
+    """
+    from ..integrations.mlflow_history import read_history
+    from ..promotion.lifecycle import LIFECYCLE
+
+    history = read_history(version.tags)
+    about_to = not history or (history[-1].get("alias") == "dev" and "removed" not in history[-1])
+    unfinished = about_to and "dev" not in version.aliases and LIFECYCLE not in version.tags
+    return unfinished and registry.versions(version.name)[0].version == version.version
 
 
 def _set_dev(registry: "MlflowRegistry", version: "Version", by: "Mover") -> None:

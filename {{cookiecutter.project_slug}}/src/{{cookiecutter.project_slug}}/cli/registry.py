@@ -1,6 +1,6 @@
 """`registry`: the versions of the registered model and their lifecycle, as a table or as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..utils.verb import run_verb
@@ -35,7 +35,7 @@ def registry(cfg: "DictConfig") -> dict[str, Any]:
     document: dict[str, Any] = {
         "model": config.mlflow.model,
         "aliases": {alias: version.version for version in versions for alias in version.aliases},
-        "versions": [_described(version) for version in versions],
+        "versions": [_described(version, versions) for version in versions],
         "moves": [_entry(move) for move in moves],
     }
     if config.format == "json":
@@ -61,13 +61,14 @@ def age(seconds: float) -> str:
     return "0 s"
 
 
-def _described(version: "Version") -> dict[str, Any]:
+def _described(version: "Version", versions: "Sequence[Version]") -> dict[str, Any]:
     import time
 
-    from ..integrations.mlflow_history import read_history
+    from ..integrations.mlflow_history import is_fact, read_history
     from ..integrations.mlflow_registry import read_metrics
 
     tags, history = version.tags, read_history(version.tags)
+    made = [move for move in history if is_fact(move, version, versions)]  # not what was killed before it was made
     return {
         "version": version.version,
         "aliases": list(version.aliases),
@@ -80,7 +81,7 @@ def _described(version: "Version") -> dict[str, Any]:
         "data": tags.get("data.sha256"),
         "promotion": {to: tags[f"promotion.{to}"] for to in ("staging", "prod") if f"promotion.{to}" in tags},
         "release": {to: tags[f"release.{to}"] for to in ("staging", "prod") if f"release.{to}" in tags},
-        "moved_by": history[-1].get("by") if history else None,
+        "moved_by": made[-1].get("by") if made else None,
         "history": history,
     }
 

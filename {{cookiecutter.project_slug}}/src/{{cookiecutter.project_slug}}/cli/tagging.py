@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..ports import Registry, UserError, Version
+from ..integrations.mlflow_store import ForbiddenError
+from ..ports import Registry, UnreachableError, UserError, Version
 from ..promotion.lifecycle import Lifecycle
 from ..promotion.releasable import (
     SAME,
@@ -14,7 +15,7 @@ from ..promotion.releasable import (
     check_unused,
     is_new_major,
 )
-from ..promotion.release import Release, model_of, parse
+from ..promotion.release import ANEW, Release, model_of, parse
 from ..schemas.contract import Contract, ContractError
 from ..schemas.promotion import PromoteConfig
 from ..utils.repository import change, check_here, commit_of, file_at, find_tag
@@ -83,7 +84,7 @@ def check(wish: Asked, registry: Registry, commit: str) -> bool:
     """Whether a commit may release a version, the numbers in VERSION and CHANGELOG.md apart.
 
     Args:
-        wish: what is released, where to; `new_major` counts where the incumbent got `prod` without a number.
+        wish: what is released, where to; `new_major` counts where no version has a number.
         registry: where it is registered; opened with a folder to download to.
         commit: the commit that the tag stands on.
 
@@ -99,15 +100,18 @@ def check(wish: Asked, registry: Registry, commit: str) -> bool:
         wish.lifecycle.check(version, wish.to)
     trained = check_run(version, registry.run_status(version), _contract(registry, version).provenance)
     check_code(release, version, change(trained, commit, SAME))
-    check_unused(release, version, registry.versions(version.name))
-    return is_new_major(release, wish.lifecycle.incumbent(version), wish.new_major)
+    versions = registry.versions(version.name)
+    check_unused(release, version, versions)
+    return is_new_major(release, wish.lifecycle.incumbent(version), versions, wish.new_major)
 
 
 def _find(tag: str, registry: Registry, name: str, number: str) -> Version:
     try:
         return registry.find(f"models:/{name}/{number}")
     except UserError as error:
-        raise type(error)(f"{tag} names models:/{name}/{number}: {error}") from None
+        later = isinstance(error, UnreachableError | ForbiddenError)  # the tag may be right
+        hint = "" if later else f"; {ANEW}"
+        raise type(error)(f"{tag} names models:/{name}/{number}: {error}{hint}") from None
 
 
 def _contract(registry: Registry, version: Version) -> Contract:

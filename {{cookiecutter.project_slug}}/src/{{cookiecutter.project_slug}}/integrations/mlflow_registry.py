@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from ..schemas.contract import CONTRACT_FILE, CONTRACT_TAG, Contract
 from ..utils.files import replacing, sha256
 from . import mlflow_moves
 from .mlflow_history import HISTORY_TAG, extended
-from .mlflow_store import SQLITE, client, one_line, shown
+from .mlflow_store import SQLITE, asking_once, client, one_line, shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -184,11 +184,12 @@ class MlflowRegistry:
             mlflow_moves.close(self._client, entry, state)
 
     @contextmanager
-    def guarded(self, check: Callable[[], None]) -> Iterator[None]:
+    def guarded(self, check: Callable[[], None], seconds: float) -> Iterator[None]:
         """Call `check` before every write within the block; see `ports.Registry`."""
         self._check = check
         try:
-            yield
+            with nullcontext() if self.embedded else asking_once(max(1, int(seconds))):
+                yield
         finally:
             self._check = None
 
@@ -229,7 +230,9 @@ class MlflowRegistry:
     def _remember(self, version: Version, alias: str, by: Mover, what: Mapping[str, object]) -> None:
         """Append to the version's history before the alias moves, so that a kill in between loses nothing."""
         tags = self._client.get_model_version(version.name, version.version).tags
-        history = extended(tags, alias, by, what)
+        other = what.get("before") not in (None, version.version)
+        holder = self._client.get_model_version(version.name, str(what["before"])).tags if other else {}
+        history = extended(version.version, tags, alias, by, what, holder)
         self._may_write()
         self._client.set_model_version_tag(version.name, version.version, HISTORY_TAG, history)
 

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..ports import UserError
-from ..schemas.config import OWN_TAGS
-from ..schemas.resolved import CONFIG_FILE
 from .mlflow_store import client, one_line, shown
 from .mlflow_tracking import MlflowTracker
 
@@ -59,19 +57,6 @@ class LoggedRun:
         """The name of its experiment."""
         with one_line(self._uri):
             return str(self._client.get_experiment(self._run.info.experiment_id).name)
-
-    @cached_property
-    def extra_tags(self) -> dict[str, str]:
-        """What its configuration had under `mlflow.tags`."""
-        import mlflow
-        from omegaconf import OmegaConf
-
-        with one_line(self._uri):
-            if CONFIG_FILE not in {file.path for file in self._client.list_artifacts(self.run_id)}:
-                return {}
-            text = mlflow.artifacts.load_text(f"runs:/{self.run_id}/{CONFIG_FILE}")
-        found: Any = OmegaConf.select(OmegaConf.create(text), "mlflow.tags") or {}
-        return {str(name): str(value) for name, value in found.items() if not OWN_TAGS.fullmatch(str(name))}
 
     def download(self, folder: Path) -> Path:
         """The servable that it kept, as a directory below `folder`.

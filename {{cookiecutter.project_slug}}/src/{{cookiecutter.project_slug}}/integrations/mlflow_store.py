@@ -12,11 +12,13 @@ from ..ports import UnreachableError, UserError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+RETRIES, TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
+
 for name, value in {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # a servable holds no pickle
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",  # a server's links into its store may lead nowhere from here
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # some 15 seconds; MLflow's own seven are three minutes
+    RETRIES: "3",  # some 15 seconds; MLflow's own seven are three minutes
 }.items():
     os.environ.setdefault(name, value)
 
@@ -48,8 +50,21 @@ def client(tracking_uri: str) -> "MlflowClient":
 
 def ask_once(seconds: int) -> None:
     """From now on, ask a server once and wait `seconds` for it: for a caller that asks again by itself."""
-    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(seconds)
+    os.environ.update({RETRIES: "0", TIMEOUT: str(seconds)})
+
+
+@contextmanager
+def asking_once(seconds: int) -> Iterator[None]:
+    """As `ask_once`, within the block alone: for a caller whose requests must not come late."""
+    before = {name: os.environ.get(name) for name in (RETRIES, TIMEOUT)}
+    ask_once(seconds)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from typing import Protocol
 
 from ..inference.engine import Engine
 from ..ports import Version
-from .release import RELEASED
 
 Figures = Mapping[str, "float | Figures"]
 """Numbers by name; a group of them has a name too."""
@@ -21,6 +20,8 @@ class Incumbent:
     """None where its servable does not load."""
     problem: str = ""
     """Why it does not."""
+    major: int | None = None
+    """The major number that clients know: its release's, or the highest of the model's; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class Case:
     @property
     def major_release(self) -> str:
         """How a version is released that clients of the incumbent cannot call unchanged."""
-        number, _, _ = (self.incumbent.version.tags if self.incumbent else {}).get(RELEASED, "").partition(".")
-        tag = f"tag v{int(number) + 1}.0.0" if number.isdecimal() else "a tag with the next major number"
-        return f"a new major release ({tag}, or promotion.new_major=true by hand)"
+        by_number = "promotion.new_major=true"
+        if self.incumbent is None or self.incumbent.major is None:
+            return f"a new major release ({by_number}; a tag's number does not say it, since no release has one)"
+        return f"a new major release (tag v{self.incumbent.major + 1}.0.0, or {by_number} by hand)"
 
 
 @dataclass(frozen=True)

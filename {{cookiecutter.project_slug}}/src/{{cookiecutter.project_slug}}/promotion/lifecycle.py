@@ -124,7 +124,7 @@ class Lifecycle:
             UserError: the version no longer holds the alias when it is its turn.
         """
         if self._registry.entries(self._name, "open"):
-            with self._turns.turn(Move("promote", version.version, to, self.mover, version.run_id, version.version)):
+            with self._turns.turn(Move("finish", version.version, to, self.mover, version.run_id, version.version)):
                 if to not in self.version(version.version).aliases:
                     raise UserError(
                         f"{self._name}: {to} moved away from version {version.version} meanwhile: ask again"

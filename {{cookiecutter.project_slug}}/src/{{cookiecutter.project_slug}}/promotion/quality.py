@@ -79,7 +79,7 @@ class QualityGate:
         ours: np.ndarray,
         groups: Mapping[str, np.ndarray],
     ) -> Verdict:
-        """What the comparison with the incumbent says; where there can be none, the major number decides."""
+        """What the comparison with the incumbent says; where the incumbent allows none, the major number decides."""
         if case.incumbent is None:
             return Verdict(True, "the first to ask")
         target = case.candidate.contract.target
@@ -95,8 +95,8 @@ class QualityGate:
         count = int(common.sum())
         if count < self.rows:
             few = f"only {count} held-out rows are new to version {number} too and answered by it"
-            hint = f"split by hash, gather more rows, or make it {case.major_release}"
-            return Verdict(case.new_major, f"{few}, fewer than {self.rows}: {hint}", {"common_rows": float(count)})
+            hint = "split by hash, or gather more rows"
+            return Verdict(False, f"{few}, fewer than {self.rows}: {hint}", {"common_rows": float(count)})
         theirs = np.full(len(ours), np.nan)
         outputs = incumbent.run({name: array[common] for name, array in columns.items()})
         theirs[common] = losses(target, truth[common], outputs)

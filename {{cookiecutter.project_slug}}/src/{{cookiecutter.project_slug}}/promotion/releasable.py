@@ -93,22 +93,43 @@ def check_unused(release: Release, version: Version, versions: Iterable[Version]
             raise UserError(f"{used}: take the next candidate's number for version {version.version}")
 
 
-def is_new_major(release: Release, incumbent: Version | None, otherwise: bool) -> bool:
+def last_release(incumbent: Version, versions: Iterable[Version]) -> tuple[Version, Release] | None:
+    """The release whose major number clients know: the incumbent's own, or the highest if it got `prod` without one.
+
+    Returns:
+        The version and what it was released as; None where no version has a number.
+    """
+    known = [(one, _released(one)) for one in (incumbent, *versions)]
+    found = [(one, release) for one, release in known if release is not None]
+    own = [pair for pair in found if pair[0].version == incumbent.version]
+    return max(own or found, key=lambda pair: pair[1].major, default=None)
+
+
+def _released(version: Version) -> Release | None:
+    held = TAG.fullmatch(f"v{version.tags.get(RELEASED)}")
+    return parse(held[0]) if held else None
+
+
+def is_new_major(release: Release, incumbent: Version | None, versions: Iterable[Version], otherwise: bool) -> bool:
     """Whether clients are told by the number that the contract may differ.
 
     Args:
         release: what is released.
         incumbent: the holder of `prod`, where that is another version.
-        otherwise: the answer where the incumbent got `prod` without a number.
+        versions: all of the model.
+        otherwise: the answer where there is no incumbent, or no version was released under a number.
 
     Raises:
-        UserError: the major number is lower than the incumbent's.
+        UserError: the major number is lower than the one that clients know.
     """
-    held = TAG.fullmatch(f"v{incumbent.tags.get(RELEASED)}") if incumbent else None
-    if incumbent is None or held is None:
+    last = last_release(incumbent, versions) if incumbent else None
+    if incumbent is None or last is None:
         return otherwise
-    before = parse(held[0]).major
+    version, known = last
+    before = known.major
     if release.major < before:
-        what = f"version {incumbent.version} holds prod as {held['number']}"
+        what = f"version {version.version} holds prod as {known.number}"
+        if version.version != incumbent.version:
+            what = f"version {incumbent.version}, after version {version.version} was released as {known.number}"
         raise UserError(f"{release.tag} has a lower major number than prod ({what}): take {before}.Y.Z or higher")
     return release.major > before

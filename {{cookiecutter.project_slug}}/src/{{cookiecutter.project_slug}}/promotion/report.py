@@ -10,6 +10,7 @@ from loguru import logger
 
 from ..inference.wire import InputError
 from ..ports import UserError
+from ..utils.figures import finite
 from .case import Case, Figures, Gate, Verdict
 from .markdown import figures_of, table
 
@@ -52,7 +53,7 @@ class Report:
         return lines
 
     def write(self, folder: Path) -> list[Path]:
-        """`<to>.json` and `<to>.md`."""
+        """`<to>.json`, which knows no infinity (it is null there), and `<to>.md`."""
         document = {
             "model": self.name,
             "version": self.version,
@@ -71,7 +72,7 @@ class Report:
             "",
             *self.markdown(),
         ]
-        texts = {"json": json.dumps(document, indent=1, ensure_ascii=False), "md": "\n".join(page)}
+        texts = {"json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), "md": "\n".join(page)}
         for suffix, text in texts.items():
             (folder / f"{self.to}.{suffix}").write_text(text + "\n", encoding="utf-8")
         return [folder / f"{self.to}.{suffix}" for suffix in texts]
@@ -94,6 +95,12 @@ def judge(gates: Mapping[str, Gate | None], case: Case) -> dict[str, Verdict]:
     return verdicts
 
 
+def not_asked(gates: Mapping[str, Gate | None], why: str) -> dict[str, Verdict]:
+    """The verdicts on a version that no gate can look at: each refuses, those that are off apart."""
+    refused = Verdict(False, _one_line(f"not run: {why}"))
+    return {name: OFF if gate is None else refused for name, gate in gates.items()}
+
+
 def _one_line(text: str) -> str:
     return textwrap.shorten(text, 400, placeholder=" …")
 
@@ -104,4 +111,4 @@ def word(verdict: Verdict) -> str:
 
 
 def _plain(figures: Figures) -> dict[str, object]:
-    return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in figures.items()}
+    return {name: _plain(value) if isinstance(value, Mapping) else finite(value) for name, value in figures.items()}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from ..ports import Entry, Move, Registry, State, UserError
+from ..ports import Entry, Move, Registry, State, UnreachableError, UserError
 
 POLL = 0.5
 """Seconds between two looks at the record, at most."""
@@ -61,19 +61,22 @@ class Turns:
     def turn(self, move: Move) -> Iterator[None]:
         """Wait until it is this move's turn; what the block writes is then the only thing that moves.
 
-        The entry ends as `done`; as `refused` if the block raises before it wrote anything, else as `abandoned`.
+        The entry ends as `done`; as `refused` if the block raises before it wrote anything, else as `abandoned`. It
+        stays open until its lease has ended if the registry went away after a write.
 
         Raises:
             LeaseEndedError: the block took too long: it was stopped before its next write.
         """
         mine = self._wait(move)
         try:
-            with self._registry.guarded(lambda: self._check(mine)):
+            with self._registry.guarded(lambda: self._check(mine), self._lease * GRACE):
                 yield
             self._check(mine)
         except LeaseEndedError:  # the entry is the next process's to close
             raise
-        except (Exception, KeyboardInterrupt):
+        except (Exception, KeyboardInterrupt) as error:
+            if mine.wrote and isinstance(error, UnreachableError):  # a write may still arrive: the lease tells when not
+                raise
             self._leave(mine.entry, "abandoned" if mine.wrote else "refused")
             raise
         self._registry.close(mine.entry, "done")
@@ -113,8 +116,8 @@ class Turns:
 
     def _check(self, mine: _Turn) -> None:
         """Before each write: whether it is still this process's turn."""
-        late = self._clock() - mine.asked > self._lease
-        if late or all(mine.entry.number != entry.number for entry in self._registry.entries(self._name, "open")):
+        still_open = {entry.number for entry in self._registry.entries(self._name, "open")}
+        if mine.entry.number not in still_open or self._clock() - mine.asked > self._lease:
             raise LeaseEndedError(
                 f"{self._name}: the {mine.entry.move.kind} took longer than promotion.lease_seconds={self._lease:g}, "
                 "and stopped before its next write: ask for it again"

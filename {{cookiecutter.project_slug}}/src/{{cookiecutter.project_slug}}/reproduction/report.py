@@ -1,9 +1,9 @@
 """What a refit has shown: the verdict, as a table and as JSON."""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ..utils.figures import finite
 from .comparison import Comparison, Metric
 from .graphs import Weights
 
@@ -79,9 +79,7 @@ class Report:
 
 def _described(part: Metric | Weights) -> dict[str, Any]:
     values = asdict(part) | {"absolute": part.absolute, "relative": part.relative}
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in values.items()
-    }
+    return {key: finite(value) for key, value in values.items()}
 
 
 def _shown(value: float | None) -> str:
