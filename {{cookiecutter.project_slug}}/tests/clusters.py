@@ -28,7 +28,9 @@ set -eu
 echo "$@" >>"FOLDER/asked"
 case "$1" in
     login) grep --quiet . ;;
-    buildx) grep --quiet --line-regexp -- "push --quiet $4" "FOLDER/asked" ;;
+    buildx)
+        grep --quiet --line-regexp -- "push --quiet $4" "FOLDER/asked" || { echo "ERROR: $4: not found" >&2; exit 1; }
+        ;;
 esac
 """
 

@@ -38,9 +38,15 @@ for image in ${IMAGES:-api trainer mlflow}; do
     recipe=deployment/docker/$image.Dockerfile
     [ -f "$recipe" ] || refuse "there is no $recipe: IMAGES is a list of $(cd deployment/docker && echo *.Dockerfile | sed 's/\.Dockerfile//g')"
     # A tag means one image for ever: what a release was rolled out with is what it is rolled out with again.
-    if [ "${PUSH:-0}" = 1 ] && docker buildx imagetools inspect "$name" >/dev/null 2>&1; then
-        echo "$name is in the registry"
-        continue
+    if [ "${PUSH:-0}" = 1 ]; then
+        if found=$(docker buildx imagetools inspect "$name" 2>&1); then
+            echo "$name is in the registry"
+            continue
+        fi
+        case $found in  # a registry that does not answer may have it
+            *[Nn]ot\ found* | *manifest\ unknown* | *name\ unknown* | *404*) ;;
+            *) refuse "whether $name is in the registry cannot be told ($(echo "$found" | tail -n 1)): try again" ;;
+        esac
     fi
     echo "building $name"
     if [ "$image" = trainer ]; then

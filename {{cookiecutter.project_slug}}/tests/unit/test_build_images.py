@@ -11,7 +11,7 @@ from tests.project import PACKAGE, ROOT
 
 STAND_IN = """#!/bin/sh
 [ "$1" = info ] && exit "${ENGINE_STATUS:-0}"
-[ "$1" = buildx ] && case "$4" in *"${THERE:-nothing}"*) exit 0 ;; *) exit 1 ;; esac
+[ "$1" = buildx ] && case "$4" in *"${THERE:-nothing}"*) exit 0 ;; *) echo "ERROR: ${TROUBLE:-$4: not found}" >&2; exit 1 ;; esac
 for argument in "$@"; do echo "$argument" >>"$ASKED"; done
 echo >>"$ASKED"
 """
@@ -128,6 +128,12 @@ def test_images_of_a_registry_are_pushed_unless_they_are_there(project: Path):
     assert build[build.index("--tag") + 1] == f"{registry}/{PACKAGE}-api:{version}"
     assert push == ["push", "--quiet", f"{registry}/{PACKAGE}-api:{version}"]
     assert f"{registry}/{PACKAGE}-trainer:{version} is in the registry" in done.stdout
+    (project.parent / "asked").unlink()
+    done = make(project, "IMAGES=api", REGISTRY=registry, PUSH="1", TROUBLE="connection refused")
+    assert done.returncode != 0
+    said = f"error: whether {registry}/{PACKAGE}-api:{version} is in the registry cannot be told (ERROR: connection refused)"
+    assert done.stderr.splitlines()[0] == f"{said}: try again"
+    assert not (project.parent / "asked").exists()
 
 
 @pytest.mark.parametrize(

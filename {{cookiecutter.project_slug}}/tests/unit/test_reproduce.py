@@ -56,6 +56,7 @@ def test_a_record_that_is_whole():
         ({"config": None}, "its run r1 has no config.yaml: nothing says with what configuration"),
         ({"config": "- a\n"}, "config.yaml of its run r1 is not a configuration of `train`"),
         ({"config": "a: [\n"}, "config.yaml of its run r1 is not a configuration of `train`"),
+        ({"config": "url: ${oc.env:HOME}\n"}, r"config.yaml of its run r1 holds \$\{…\}: somebody has changed it"),
     ],
 )
 def test_what_is_not_recorded_is_named(changes, message):

@@ -66,6 +66,8 @@ def read_recipe(version: Version, tags: Mapping[str, str], text: str | None) -> 
         raise UserError(f"{name}: its run does not say whether commit {commit[:12]} was all of the code")
     if text is None:
         raise UserError(f"{name}: its run {version.run_id} has no {CONFIG_FILE}: nothing says with what configuration")
+    if "${" in text:  # it was resolved when it was written; this one would take what is in today's environment
+        raise UserError(f"{name}: {CONFIG_FILE} of its run {version.run_id} holds ${{…}}: somebody has changed it")
     if "data.sha256" not in tags:
         raise UserError(f"{name}: its run {version.run_id} has no tag data.sha256: nothing says on what data")
     try:
