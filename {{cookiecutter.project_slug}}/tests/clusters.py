@@ -58,7 +58,8 @@ class Recorder:
 
     def forget(self) -> None:
         """Begin anew."""
-        (self._folder / "asked").write_text("", encoding="utf-8")
+        for name in ("asked", "applied.yaml"):
+            (self._folder / name).write_text("", encoding="utf-8")
 
 
 class Cluster(Recorder):
