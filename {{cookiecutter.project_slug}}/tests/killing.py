@@ -1,21 +1,23 @@
 """Runs `promote` and `rollback` in processes that are killed at one of their writes, and again; or two of them at once.
 
-A program of its own: `python -m tests.killing`, in a project's folder. It prints one JSON document with all of it.
-Its processes are forks of one that has done the same with another store: what comes first would take most of the time.
+A program of its own: `python -m tests.killing DATABASE promote rollback race`, in a project's folder. MLFLOW_TRACKING_URI
+is the store, or a server that keeps it in DATABASE. It prints one JSON document with all that it was asked for.
+Its processes are forks of one that has done the same before: what comes first would take most of the time.
 """
 
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
+from sqlalchemy import Connection, Engine, event
 
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.cli.rollback import rollback
@@ -24,7 +26,7 @@ from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
 from {{ cookiecutter.project_slug }}.schemas.promotion import GATES
 
 from tests.candidates import write_candidate
-from tests.project import composed, store
+from tests.project import composed
 from tests.promotions import HOUSE, register
 
 WRITES = (
@@ -32,22 +34,33 @@ WRITES = (
     "set_model_version_tag", "set_registered_model_alias",
 )  # fmt: skip
 """All of a client's methods by which the two verbs write to the registry."""
+TABLES = (
+    "registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags",
+)  # fmt: skip
+"""Where MLflow keeps what those methods write, by the model's name."""
 OFF = [*HOUSE, *(f"promotion.{stage}.gates.{gate}=null" for stage in ("staging", "prod") for gate in GATES)]
 FORK = multiprocessing.get_context("fork")
-
-
+READER = "KILLING_READER"
+"""Name and password of the account that looks, where the store has accounts."""
 ASKED = {
     "promote": (promote, "promote", ["version=3", "to=prod"]),
     "rollback": (rollback, "rollback", ["version=2"]),
     "race": (promote, "promote", ["version=4", "to=staging"]),
 }
 """What is done to the registry: the verb, its configuration, and overrides."""
+ENGINES: set[Engine] = set()
+"""The ways to databases that this process has made."""
 
 
-def asked(what: str, database: str = "mlflow.db") -> Callable[[], Any]:
+@event.listens_for(Engine, "engine_connect")
+def _remember(connection: Connection) -> None:
+    ENGINES.add(connection.engine)
+
+
+def asked(what: str) -> Callable[[], Any]:
     """The verb, with a configuration that is composed already."""
     verb, name, overrides = ASKED[what]
-    config = composed(name, *overrides, *OFF, f"mlflow.tracking_uri=sqlite:///{Path.cwd() / database}")
+    config = composed(name, *overrides, *OFF)
     return lambda: verb(config)
 
 
@@ -58,12 +71,13 @@ def ask(number: int, to: str) -> None:
 
 def begin() -> None:
     """Versions 1 and 2 have had prod, 3 holds staging, and 4 has been trained."""
+    uri = os.environ["MLFLOW_TRACKING_URI"]
     for number in (1, 2, 3):
-        register(write_candidate(Path(f"v{number}")))
+        register(write_candidate(Path(f"v{number}")), uri=uri)
         ask(number, "staging")
         if number < 3:
             ask(number, "prod")
-    register(write_candidate(Path("v4")))
+    register(write_candidate(Path("v4")), uri=uri)
 
 
 def killed_at(write: int, action: Callable[[], None]) -> None:
@@ -85,18 +99,31 @@ def killed_at(write: int, action: Callable[[], None]) -> None:
     action()
 
 
+@contextmanager
+def _as_reader() -> Iterator[None]:
+    """As the account that may only read, where the store has accounts."""
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+    own = {name: os.environ[name] for name in names if name in os.environ}
+    if own:
+        os.environ.update(zip(names, os.environ[READER].split(":"), strict=True))
+    yield
+    os.environ.update(own)
+
+
 def look() -> dict[str, Any]:
     """What the registry holds, without the histories and without how the record of moves came to its end."""
-    client = MlflowClient(store())
-    found = client.get_registered_model("house")
-    tags = {
-        str(version.version): {key: value for key, value in version.tags.items() if key != "history"}
-        for version in client.search_model_versions("name='house'")
-    }
-    record = sorted(client.search_model_versions("name='house.moves'"), key=lambda entry: int(entry.version))
+    with _as_reader():
+        client = MlflowClient()
+        found = client.get_registered_model("house")
+        versions = client.search_model_versions("name='house'")
+        entries = client.search_model_versions("name='house.moves'")
+    record = sorted(entries, key=lambda entry: int(entry.version))
     return {
         "aliases": {alias: str(number) for alias, number in found.aliases.items()},
-        "tags": tags,
+        "tags": {
+            str(version.version): {key: value for key, value in version.tags.items() if key != "history"}
+            for version in versions
+        },
         "last": {key: value for key, value in record[-1].tags.items() if key not in ("kind", "before", "report")},
         "open": [int(entry.version) for entry in record if entry.tags["state"] == "open"],
     }
@@ -104,6 +131,8 @@ def look() -> dict[str, Any]:
 
 def in_fork(work: Callable[[], Any]) -> tuple[int | None, Any]:
     """Exit code of a process that does it, and what it returned."""
+    for engine in ENGINES:
+        engine.dispose()  # a connection belongs to one process; what the engine has learned, to both
     mine, its = FORK.Pipe(duplex=False)
     process = FORK.Process(target=lambda: its.send(work()))
     process.start()
@@ -116,77 +145,101 @@ def in_fork(work: Callable[[], Any]) -> tuple[int | None, Any]:
     return process.exitcode, said
 
 
-def renew() -> None:
-    """The store as it began."""
-    for path in Path().glob("mlflow.db*"):
-        path.unlink()
-    shutil.copyfile("begin.db", "mlflow.db")
+class Trials:
+    """One registry that is put back to how it began before each trial.
 
+    Args:
+        database: the file that the store, or the server, keeps it in.
+    """
 
-def let_leases_end() -> None:
-    """An hour passes."""
-    with sqlite3.connect("mlflow.db") as database:
-        database.execute("UPDATE model_versions SET creation_time = creation_time - 3600000 WHERE name = 'house.moves'")
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        with closing(sqlite3.connect(database)) as of, closing(sqlite3.connect("begin.db")) as to:
+            of.backup(to)
 
+    def renew(self) -> None:
+        """The registered model and the record of its moves as they began; a server may be running on it."""
+        with self._written() as database:
+            database.execute("ATTACH 'begin.db' AS begin")
+            for table in reversed(TABLES):
+                database.execute(f"DELETE FROM {table} WHERE name IN ('house', 'house.moves')")
+            for table in TABLES:
+                database.execute(
+                    f"INSERT INTO {table} SELECT * FROM begin.{table} WHERE name IN ('house', 'house.moves')"
+                )
 
-def kill_at_each(action: Callable[[], None]) -> dict[str, Any]:
-    """Per write: what a process left that was killed before it, and what the next one made of that."""
-    renew()
-    whole = in_fork(lambda: (action(), look())[1])[1]
-    cases = []
-    while True:
-        renew()
-        code, _ = in_fork(lambda: killed_at(len(cases) + 1, action))
-        if code == 0:
-            return {"whole": whole, "cases": cases}
-        assert code == -signal.SIGKILL
-        let_leases_end()
-        _, said = in_fork(lambda: (look(), action(), look()))
-        cases.append({"left": said[0], "mended": said[2]})
+    def let_leases_end(self) -> None:
+        """An hour passes."""
+        with self._written() as database:
+            database.execute(
+                "UPDATE model_versions SET creation_time = creation_time - 3600000 WHERE name = 'house.moves'"
+            )
 
+    @contextmanager
+    def _written(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._database, timeout=30)) as database, database:
+            yield database
 
-def race(actions: Sequence[Callable[[], Any]]) -> list[dict[str, Any]]:
-    """Two processes ask for `prod` and for `staging`; both have been judged before either of them moves anything."""
-    results = []
-    for _ in range(2):
-        renew()
-        ready = FORK.Barrier(2)
-        move = Lifecycle.promote
+    def kill_at_each(self, action: Callable[[], None]) -> dict[str, Any]:
+        """Per write: what a process left that was killed before it, and what the next one made of that."""
+        self.renew()
+        action()
+        whole, cases = look(), []
+        while True:
+            self.renew()
+            write = len(cases) + 1
+            code, _ = in_fork(lambda write=write: killed_at(write, action))
+            if code == 0:
+                return {"whole": whole, "cases": cases}
+            assert code == -signal.SIGKILL
+            self.let_leases_end()
+            _, said = in_fork(lambda: (look(), action(), look()))
+            cases.append({"left": said[0], "mended": said[2]})
 
-        def together(*arguments: Any, move: Any = move, ready: Any = ready, **named: Any) -> None:
-            ready.wait()
-            move(*arguments, **named)
+    def race(self, actions: Sequence[Callable[[], Any]]) -> list[dict[str, Any]]:
+        """Two processes ask for `prod` and for `staging`; both have been judged before either of them moves anything."""
+        results = []
+        for _ in range(2):
+            self.renew()
+            for engine in ENGINES:
+                engine.dispose()
+            ready = FORK.Barrier(2)
+            move = Lifecycle.promote
 
-        def contend(action: Callable[[], Any], together: Any = together) -> str:
-            Lifecycle.promote = together  # type: ignore[method-assign]
-            try:
-                action()
-            except UserError as error:
-                return str(error)
-            return "moved"
+            def together(*arguments: Any, move: Any = move, ready: Any = ready, **named: Any) -> None:
+                ready.wait()
+                move(*arguments, **named)
 
-        pipes, processes = [], []
-        for action in actions:
-            mine, its = FORK.Pipe(duplex=False)
-            processes.append(FORK.Process(target=lambda action=action, its=its: its.send(contend(action))))
-            processes[-1].start()
-            pipes.append(mine)
-        said = [pipe.recv() for pipe in pipes]
-        for process in processes:
-            process.join()
-        results.append({"said": said, **in_fork(look)[1]})
-    return results
+            def contend(action: Callable[[], Any], together: Any = together) -> str:
+                Lifecycle.promote = together  # type: ignore[method-assign]
+                try:
+                    action()
+                except UserError as error:
+                    return str(error)
+                return "moved"
+
+            pipes, processes = [], []
+            for action in actions:
+                mine, its = FORK.Pipe(duplex=False)
+                processes.append(FORK.Process(target=lambda action=action, its=its: its.send(contend(action))))
+                processes[-1].start()
+                pipes.append(mine)
+            said = [pipe.recv() for pipe in pipes]
+            for process in processes:
+                process.join()
+            results.append({"said": said, **in_fork(look)[1]})
+        return results
 
 
 def main() -> None:
     """Print what came of it."""
-    mlflow.set_tracking_uri(store())
-    in_fork(begin)
-    for copied in ("begin.db", "warm.db"):
-        shutil.copyfile("mlflow.db", copied)
-    asked("promote", "warm.db")()
-    killed = {what: kill_at_each(asked(what)) for what in ("promote", "rollback")}
-    print(json.dumps(killed | {"race": race((asked("promote"), asked("race")))}))
+    database, *wanted = sys.argv[1:]
+    begin()
+    trials = Trials(Path(database))
+    came = {what: trials.kill_at_each(asked(what)) for what in wanted if what != "race"}
+    if "race" in wanted:
+        came |= {"race": trials.race((asked("promote"), asked("race")))}
+    print(json.dumps(came))
 
 
 if __name__ == "__main__":

@@ -15,17 +15,18 @@ from tests.project import composed, store
 HOUSE = ["mlflow.model=house", "promotion.ci=woodpecker"]
 
 
-def register(folder, *, ends_well: bool = True):
-    """Register a servable as `train` does, and return its version."""
+def register(folder, *, ends_well: bool = True, uri: str | None = None):
+    """Register a servable as `train` does, in the working directory's store or another, and return its version."""
+    uri = uri or store()
     tags = {"data.sha256": PROVENANCE["data"], "git.commit": PROVENANCE["commit"], "test/rmse": "5.1"}
-    config = MlflowConfig(tracking_uri=store(), experiment="house", model="house", register=True, tags={})
-    opened = MlflowRegistry(store())
+    config = MlflowConfig(tracking_uri=uri, experiment="house", model="house", register=True, tags={})
+    opened = MlflowRegistry(uri)
     with mlflow_tracking.run(config, "hand-made") as run:
         run.text(CONFIG, CONFIG_FILE)
         version = opened.register(run, folder, tags)
         opened.set_alias(version, "dev", Mover(f"run {run.run_id}"))
     if not ends_well:
-        mlflow.MlflowClient(store()).set_terminated(version.run_id, "FAILED")
+        mlflow.MlflowClient(uri).set_terminated(version.run_id, "FAILED")
     return version
 
 

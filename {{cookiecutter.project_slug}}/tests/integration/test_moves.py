@@ -19,7 +19,7 @@ def outcome(tmp_path_factory) -> dict[str, Any]:
     environment = environment_of(
         PYTHONPATH=f"{ROOT / 'src'}:{ROOT}", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'mlflow.db'}"
     )
-    command = [sys.executable, "-m", "tests.killing"]
+    command = [sys.executable, "-m", "tests.killing", "mlflow.db", "promote", "rollback", "race"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
