@@ -110,6 +110,16 @@ def test_nothing_else_is_in_the_environment(run: Runner, monkeypatch: pytest.Mon
     assert "NAMELESS" in failed.output and not failed.passed
 
 
+def test_the_image_of_docker_has_docker_and_git_and_little_else(run: Runner) -> None:
+    others = "for name in make uv python3 bash kubectl; do command -v $name || true; done"
+    asked = one("command -v git >/dev/null", others)
+    file = asked["only"].replace("image: a:1", "image: docker.io/library/docker:28-cli")
+    assert printed(run({"only": file})) == []
+    assert printed(run(asked))  # another image has some of them
+    slip = one("make --version")["only"].replace("image: a:1", "image: docker:28-cli")
+    assert run({"only": slip}).codes("only") == {"step": 127}
+
+
 def test_variables_of_events(run: Runner, origin: Path) -> None:
     shown = "echo $CI_PIPELINE_EVENT $CI_COMMIT_REF $CI_COMMIT_SHA $CI_WORKFLOW_NAME $CI_STEP_NAME"
     head = events.commit(origin, "main")

@@ -7,5 +7,5 @@ What a file says and this harness does not know is an error, never passed over; 
 - `workflows`: which workflows and steps of the files an event starts, with what in their environment;
 - `agent`: the clone, and the steps' commands in a shell that has nothing else.
 
-A step's image is not run: the tools that it brings are on the PATH (`agent.tools`).
+A step's image is not run: the tools that it brings are on the PATH (`agent.tools`), and of `docker` no others.
 """

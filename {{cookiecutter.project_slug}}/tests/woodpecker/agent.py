@@ -16,8 +16,15 @@ from .events import SERVER, Event
 from .text import PipelineError
 from .workflows import Step, Workflow, started
 
-TOOLS = ("uv", "git", "make", "docker", "kubectl")
-"""Those of a step's image, and of the agent's machine; which of them a test needs is its own affair."""
+DOCKER = (
+    "docker", "git", "sh",
+    "awk", "basename", "cat", "chmod", "cp", "cut", "date", "dirname", "echo", "env", "expr", "false", "find", "grep",
+    "head", "id", "ln", "ls", "mkdir", "mktemp", "mv", "printf", "pwd", "readlink", "realpath", "rm", "rmdir", "sed",
+    "sleep", "sort", "stat", "tail", "tar", "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "xargs",
+)  # fmt: skip
+"""All that the image `docker` has: the client, git, and some of what its Alpine brings; no make, uv or Python."""
+PYTHON = ("uv", "git", "make", "kubectl")
+"""What a step of any other image finds beside what this machine's system has; kubectl is there for a stand-in."""
 Watch = Callable[["subprocess.Popen[bytes]", str], None]
 """Called beside a step that runs, with its process and its name."""
 Before = Callable[[str], None]
@@ -70,7 +77,7 @@ class Agent:
 
     Args:
         folder: for clones and the steps' homes.
-        tools: a folder of programs; with the system's own it is the PATH.
+        tools: what `tools` has made: folders of programs, by the image that brings them.
         secrets: of the repository, by name.
         given: variables that the agent's administrator sets for all steps (`WOODPECKER_ENVIRONMENT`).
         volumes: folders of this machine, by the path that the agent mounts them under; where a variable of a step is
@@ -161,7 +168,8 @@ class Agent:
         Unlike there a variable that is not set is an error, since it is nearly always a slip.
         """
         home = Path(mkdtemp(prefix="home-", dir=self.folder))
-        path = os.pathsep.join((str(self.tools), "/usr/bin", "/bin"))
+        only = self.tools / "docker"
+        path = str(only) if step.image == only.name else f"{self.tools / 'python'}:/usr/bin:/bin"
         output = home / "output"  # no pipe: what a killed step leaves behind may hold one open
         script = "".join(f"{command}\n" for command in step.commands)
         with output.open("wb") as log:
@@ -217,19 +225,20 @@ class Agent:
 
 
 def tools(folder: Path, *others: Path) -> Path:
-    """A folder with what a step's image brings: uv, git, make and this Python; and what else is on this machine.
+    """A folder with one folder each of what the images bring: `docker` of the image of that name, `python` of others.
 
     Args:
         folder: to be made.
         others: folders whose programs come before those of the same name.
     """
-    folder.mkdir()
     places = os.pathsep.join((*map(str, others), os.environ["PATH"]))
-    for name in TOOLS:
-        if found := shutil.which(name, path=places):
-            (folder / name).symlink_to(found)
+    for image, names in (("docker", DOCKER), ("python", PYTHON)):
+        (folder / image).mkdir(parents=True)
+        for name in names:
+            if found := shutil.which(name, path=places):
+                (folder / image / name).symlink_to(found)
     base = Path(sys.base_prefix) / "bin"
     for name in ("python3", f"python3.{sys.version_info.minor}"):
         if (base / name).exists():
-            (folder / name).symlink_to(base / name)
+            (folder / "python" / name).symlink_to(base / name)
     return folder

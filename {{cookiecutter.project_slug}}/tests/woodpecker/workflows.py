@@ -24,6 +24,8 @@ class Step:
     """Commands that run in one shell."""
 
     name: str
+    image: str
+    """Its name, without where it is from and without its tag."""
     commands: tuple[str, ...]
     environment: Mapping[str, str]
     """What the file gives it, secrets among it."""
@@ -95,7 +97,7 @@ def _step(node: Node, event: Event, variables: Mapping[str, str], secrets: Mappi
     """One of a workflow; None where its `when` leaves it out."""
     _known(node, STEP, f"step {node.get('name')}")
     name, image = str(node["name"]), str(node["image"])
-    tag = image.rpartition("/")[2].partition(":")[2]
+    brought, _, tag = image.rpartition("/")[2].partition(":")
     if tag in ("", "latest"):
         raise PipelineError(f"step {name}: the image {image} has no tag of its own")
     if not node.get("commands"):
@@ -112,6 +114,7 @@ def _step(node: Node, event: Event, variables: Mapping[str, str], secrets: Mappi
     statuses = [_list(one.get("status")) for one in held]
     return Step(
         name=name,
+        image=brought,
         commands=tuple(node["commands"]),
         environment=_environment(node.get("environment", {}), name, event, variables, secrets),
         on_success=any(not status or "success" in status for status in statuses),
