@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.cli.rollback import rollback
@@ -26,7 +27,7 @@ from {{ cookiecutter.project_slug }}.promotion.lifecycle import Lifecycle
 from {{ cookiecutter.project_slug }}.schemas.promotion import GATES
 
 from tests.candidates import write_candidate
-from tests.project import composed
+from tests.project import ROOT, composed, environment_of, make_project
 from tests.promotions import HOUSE, register
 
 WRITES = (
@@ -38,7 +39,12 @@ TABLES = (
     "registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags",
 )  # fmt: skip
 """Where MLflow keeps what those methods write, by the model's name."""
-OFF = [*HOUSE, *(f"promotion.{stage}.gates.{gate}=null" for stage in ("staging", "prod") for gate in GATES)]
+OFF = [
+    *HOUSE,
+    "promotion.lease_seconds=10",
+    *(f"promotion.{stage}.gates.{gate}=null" for stage in ("staging", "prod") for gate in GATES),
+]
+"""No gates; and a short lease, a tenth of which the next process waits for."""
 FORK = multiprocessing.get_context("fork")
 READER = "KILLING_READER"
 """Name and password of the account that looks, where the store has accounts."""
@@ -52,9 +58,32 @@ ENGINES: set[Engine] = set()
 """The ways to databases that this process has made."""
 
 
-@event.listens_for(Engine, "engine_connect")
-def _remember(connection: Connection) -> None:
-    ENGINES.add(connection.engine)
+def outcome(folder: Path, database: Path, *what: str, **environment: str) -> dict[str, Any]:
+    """What this program prints in a new project of its own, which is made.
+
+    Args:
+        folder: for the project.
+        database: of the store, or of the server.
+        what: keys of `ASKED`.
+        environment: how the store is reached.
+    """
+    make_project(folder)
+    known = environment_of(PYTHONPATH=f"{ROOT / 'src'}{os.pathsep}{ROOT}", **environment)
+    command = [sys.executable, "-m", "tests.killing", str(database), *what]
+    done = subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def check_mended(found: dict[str, Any], before: str, after: str) -> None:
+    """At whatever write a process was killed, the next one makes of it what one that is not killed makes."""
+    assert found["whole"]["aliases"]["prod"] == after
+    assert found["whole"]["open"] == []
+    assert found["whole"]["last"]["state"] == "done"
+    for number, case in enumerate(found["cases"], start=1):
+        assert case["left"]["aliases"]["prod"] in (before, after), f"killed at write {number}"
+        assert case["mended"] == found["whole"], f"killed at write {number}"
+    assert len(found["cases"]) >= 9
 
 
 def asked(what: str) -> Callable[[], Any]:
@@ -234,6 +263,7 @@ class Trials:
 def main() -> None:
     """Print what came of it."""
     database, *wanted = sys.argv[1:]
+    event.listen(Engine, "engine_connect", lambda connection: ENGINES.add(connection.engine))
     begin()
     trials = Trials(Path(database))
     came = {what: trials.kill_at_each(asked(what)) for what in wanted if what != "race"}

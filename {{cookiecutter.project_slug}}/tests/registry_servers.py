@@ -27,6 +27,11 @@ class RegistryServer:
     url: str
     log: Path
 
+    @property
+    def database(self) -> Path:
+        """The file that it keeps runs and versions in."""
+        return self.log.with_name("mlflow.db")
+
     def account(self, name: str) -> dict[str, str]:
         """What one of the accounts has in its environment."""
         return {
