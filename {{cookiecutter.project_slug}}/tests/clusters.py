@@ -73,10 +73,17 @@ class Cluster(Recorder):
     @property
     def images(self) -> set[str]:
         """Of the containers of the Deployments that were applied last."""
-        with (self._folder / "applied.yaml").open(encoding="utf-8") as file:
-            manifests: list[dict[str, Any]] = [one for one in yaml.safe_load_all(file) if one["kind"] == "Deployment"]
-        pods = [manifest["spec"]["template"]["spec"] for manifest in manifests]
+        pods = [manifest["spec"]["template"]["spec"] for manifest in self._applied("Deployment")]
         return {container["image"] for pod in pods for container in pod["containers"]}
+
+    @property
+    def followed(self) -> set[str]:
+        """The aliases that what was applied last follows."""
+        return {found["data"]["ALIAS"] for found in self._applied("ConfigMap") if "ALIAS" in found.get("data", {})}
+
+    def _applied(self, kind: str) -> list[dict[str, Any]]:
+        with (self._folder / "applied.yaml").open(encoding="utf-8") as file:
+            return [one for one in yaml.safe_load_all(file) if one["kind"] == kind]
 
 
 class Engine(Recorder):

@@ -21,6 +21,11 @@ def without(workflow: str, step: str) -> Change:
     return change
 
 
+def absent(workflow: str) -> Change:
+    """No such file."""
+    return lambda folder: (folder / f"{workflow}.yaml").unlink()
+
+
 def replaced(workflow: str, old: str, new: str) -> Change:
     """A file with another text in the place of one that it has."""
 
@@ -31,3 +36,19 @@ def replaced(workflow: str, old: str, new: str) -> Change:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     return change
+
+
+def both(*changes: Change) -> Change:
+    """All of them, in their order."""
+
+    def change(folder: Path) -> None:
+        for one in changes:
+            one(folder)
+
+    return change
+
+
+def idle(folder: Path) -> None:
+    """Checks that check nothing; their steps are there, and take no time."""
+    path = folder / "check.yaml"
+    path.write_text(re.sub(r"^( +- )make .*", r'\1"true"', path.read_text("utf-8"), flags=re.M), encoding="utf-8")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from {{ cookiecutter.project_slug }}.cli.train import train
 from {{ cookiecutter.project_slug }}.ports import Version
 
 from deployment.docker.stack.accounts import settle
-from tests import registry_servers
+from tests import image_registries, registry_servers
 from tests.clusters import CONFIG, Cluster, Engine
 from tests.containers import lock, uv
 from tests.pages import copy_of_the_project
@@ -80,6 +80,21 @@ class Ground:
         self.cluster.forget()
         self.engine.forget()
 
+    def with_an_engine(self, folder: Path, address: str) -> Agent:
+        """The agent of a machine with a real engine, which pushes to a registry; its programs are put into a folder."""
+        secrets = {
+            "docker_host": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            "image_registry": f"{address}/team",
+            "image_registry_password": image_registries.PASSWORD,
+        }
+        known = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
+        return replace(
+            self.agent,
+            tools=tools(folder / "tools", self.cluster.programs, ROOT / ".uv/bin"),
+            secrets=self.agent.secrets | secrets,
+            given=self.agent.given | known,
+        )
+
     def world(self, name: str, change: Callable[[Path], None] | None = None) -> "World":
         """A repository of the project whose first commit is pushed, and whose model no version is known of.
 
@@ -98,8 +113,7 @@ class Ground:
         subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch", "main", str(origin)], check=True)
         made = World(self, name, laptop, origin)
         made.git("init", "--quiet", "--initial-branch", "main")
-        for key, value in {"user.name": "Test", "user.email": "test@example.com"}.items():
-            made.git("config", key, value)
+        made.name_somebody()
         made.git("remote", "add", "origin", str(origin))
         made.commit("first")
         return made
@@ -117,6 +131,19 @@ class World:
     def git(self, *arguments: str) -> str:
         """What git prints on the laptop."""
         return events.git(self.laptop, *arguments)
+
+    def name_somebody(self) -> None:
+        """Say who commits."""
+        for key, value in {"user.name": "Test", "user.email": "test@example.com"}.items():
+            self.git("config", key, value)
+
+    def twin(self, folder: Path) -> "World":
+        """The same project on another laptop, with a forge of its own."""
+        made = replace(self, laptop=folder / "laptop", origin=folder / "origin.git")
+        subprocess.run(["git", "clone", "--quiet", "--bare", str(self.origin), str(made.origin)], check=True)
+        subprocess.run(["git", "clone", "--quiet", str(made.origin), str(made.laptop)], check=True)
+        made.name_somebody()
+        return made
 
     def commit(self, message: str) -> None:
         """Commit everything and push it."""
@@ -184,6 +211,12 @@ class World:
     def facts(self, number: str) -> dict[str, str]:
         """The tags of a version, read back over the API."""
         return dict(self.ground.registry.version(number, self.model)["tags"])
+
+    def parameters(self, number: str) -> dict[str, str]:
+        """What the run of a version was configured with, read back over the API."""
+        run = str(self.ground.registry.version(number, self.model)["run_id"])
+        data = self.ground.registry.door("reader").done("GET", "2.0/mlflow/runs/get", run_id=run)["run"]["data"]
+        return {one["key"]: one["value"] for one in data["params"]}
 
     @contextmanager
     def inside(self, account: str) -> Iterator[None]:

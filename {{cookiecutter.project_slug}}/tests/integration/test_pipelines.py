@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,11 +19,15 @@ import pytest
 from {{ cookiecutter.project_slug }}.cli.promote import promote
 from {{ cookiecutter.project_slug }}.ports import UserError
 
-from tests import image_registries
+from deployment.docker.stack.accounts import settle
+from tests import image_registries, laptops
 from tests.containers import docker
+from tests.killing import READER, check_mended, outcome
 from tests.lifecycles import (
     by_hand,
+    check_checked,
     check_goes_back,
+    check_may_not_write,
     check_passes,
     check_refused,
     check_registered,
@@ -33,20 +36,16 @@ from tests.lifecycles import (
     check_trained,
     pushed,
 )
-from tests.mistakes import Change, replaced, without
-from tests.project import ROOT, composed
-from tests.releases import RECIPE, images
+from tests.mistakes import Change, absent, both, idle, replaced, without
+from tests.project import composed
+from tests.registry_servers import PASSWORDS
+from tests.releases import images
 from tests.woodpecker import events
-from tests.woodpecker.agent import Pipeline, tools
+from tests.woodpecker.agent import Pipeline
 from tests.worlds import BETTER, SOLID, WORSE, Ground, World, ground
 
 pytestmark = pytest.mark.slow
 PROMOTE = 'make promote ARGS="tag=$CI_COMMIT_TAG"'
-NARROW = {
-    "PYTEST_ADDOPTS": "--ignore-glob=*/test_[!i]*.py -k 'test_importance or ping' -m 'not slow'",
-    "PYTEST_XDIST_AUTO_NUM_WORKERS": "0",
-}
-"""What a user may set too: all tests take minutes, and would run these again."""
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +91,10 @@ def test_from_a_training_to_a_rollback(shared: Ground) -> None:
 
 
 def test_runs_of_a_laptop(shared: Ground) -> None:
-    world = shared.world("laptop")
+    """One is registered from the branch that it was trained on, and becomes `staging` without a tag."""
+    world = shared.world("laptop", laptops.without_a_server)
+    world.git("switch", "--quiet", "--create", "topic")
+    world.commit("an idea")
     assert world.train(SOLID, account="people") is None
     (clean,) = world.runs()
     assert world.aliases == {}
@@ -101,26 +103,19 @@ def test_runs_of_a_laptop(shared: Ground) -> None:
     dirty, _ = world.runs()
     check_refused(world, "uncommitted changes", lambda: by_hand(world, ACTION="register", RUN=dirty))
     check_refused(world, "RUN is 'newest'", lambda: by_hand(world, ACTION="register", RUN="newest"))
+    check_refused(world, "is not in this repository", lambda: by_hand(world, ACTION="register", RUN=clean))
     with pytest.raises(AssertionError):
-        check_registered(world, clean, without("manual", "registry"))
-    check_registered(world, clean)
+        check_registered(world, clean, without("manual", "registry"), branch="topic")
+    check_registered(world, clean, branch="topic")
+    check_passes(by_hand(world, branch="topic", ACTION="promote", VERSION="1", TO="staging"), "manual")
+    assert world.aliases == {"dev": "1", "staging": "1"}
 
 
 def test_only_ci_writes_the_registered_model(shared: Ground) -> None:
     world = shared.world("rights")
     world.train(SOLID)
-    number = {"name": world.model, "version": "1"}
     for account in ("people", "reader"):
-        door = shared.registry.door(account)
-        for method, path, fields in (
-            ("POST", "registered-models/alias", number | {"alias": "prod"}),
-            ("DELETE", "registered-models/alias", {"name": world.model, "alias": "dev"}),
-            ("POST", "model-versions/set-tag", number | {"key": "lifecycle", "value": "archived"}),
-            ("POST", "model-versions/create", {"name": world.model, "source": "models:/m-1"}),
-            ("DELETE", "model-versions/delete", number),
-            ("DELETE", "registered-models/delete", {"name": world.model}),
-        ):
-            assert door.ask(method, f"2.0/mlflow/{path}", **fields)["error_code"] == "403", (account, path)
+        check_may_not_write(world, account)
     by_hand = ["promotion.ci=null", "promotion.by_hand=true"]
     only = "only CI moves staging and prod on a shared registry: start its pipeline"
     with world.inside("people"), pytest.raises(UserError, match=only):
@@ -169,10 +164,14 @@ def candidate(shared: Ground) -> tuple[World, str]:
 
 
 def test_mistakes_in_retrain(shared: Ground) -> None:
-    world = shared.world("retrain")
+    world = shared.world("retrain", laptops.with_another_experiment)
     elsewhere = replaced("retrain", "MLFLOW_TRACKING_URI", "TRACKING_URI")
     with pytest.raises(AssertionError):  # it trains well, into a store that goes with the clone
         check_trained(world, "1", elsewhere)
+    with pytest.raises(AssertionError):
+        check_trained(world, "1", replaced("retrain", 'ACTION == "retrain"', 'ACTION == "train"'), "another")
+    check_trained(world, "1", experiment="another")
+    assert float(world.parameters("1")["model.regressor.alpha"]) == BETTER
 
 
 def test_two_releases_at_once(shared: Ground, tmp_path: Path) -> None:
@@ -180,11 +179,7 @@ def test_two_releases_at_once(shared: Ground, tmp_path: Path) -> None:
     world = shared.world("race")
     world.train(SOLID)
     world.promote(world.candidate("1"))
-    there = replace(world, laptop=tmp_path / "laptop", origin=tmp_path / "origin.git")
-    subprocess.run(["git", "clone", "--quiet", "--bare", str(world.origin), str(there.origin)], check=True)
-    subprocess.run(["git", "clone", "--quiet", str(there.origin), str(there.laptop)], check=True)
-    for key, value in {"user.name": "Test", "user.email": "test@example.com"}.items():
-        there.git("config", key, value)
+    there = world.twin(tmp_path)
     tags = [world.release("final"), there.tag("v0.2.0", "1")]
     together = threading.Barrier(2, timeout=300)
 
@@ -193,10 +188,7 @@ def test_two_releases_at_once(shared: Ground, tmp_path: Path) -> None:
             if step == "prod":
                 together.wait()
 
-        def change(folder: Path) -> None:
-            (folder / "deploy.yaml").unlink()
-
-        return shared.agent.run(events.tag(one.origin, tag), before=before, change=change)
+        return shared.agent.run(events.tag(one.origin, tag), before=before, change=absent("deploy"))
 
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(run, (world, there), tags))
@@ -206,14 +198,13 @@ def test_two_releases_at_once(shared: Ground, tmp_path: Path) -> None:
     refused = "^error: race: prod moved while the gates ran: version 1 holds it now"
     assert re.search(refused, loser.output, re.MULTILINE), loser.output
     assert world.aliases == {"dev": "1", "staging": "1", "prod": "1"}
-    facts = world.facts("1")
-    assert facts["release.prod"] == tags[first][1:]
-    assert [move["alias"] for move in json.loads(facts["history"])] == ["dev", "staging", "prod"]
+    assert world.facts("1")["release.prod"] == tags[first][1:]
+    assert [move["alias"] for move in json.loads(world.facts("1")["history"])] == ["dev", "staging", "prod"]
 
 
 def test_a_promotion_that_is_killed(shared: Ground) -> None:
     """SIGKILL between the writes that move `archived` and `prod`; the next run of the same pipeline ends it."""
-    world = shared.world("killed", lambda laptop: shorten_the_lease(laptop / "config/promotion/default.yaml"))
+    world = shared.world("killed", laptops.with_short_leases)
     for number, alpha in (("1", SOLID), ("2", BETTER)):
         world.train(alpha)
         world.promote(world.candidate(number))
@@ -235,9 +226,12 @@ def test_a_promotion_that_is_killed(shared: Ground) -> None:
     assert world.facts("2")["release.prod"] == tag[1:]
 
 
-def shorten_the_lease(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    path.write_text(re.sub("^lease_seconds: [0-9]+", "lease_seconds: 10", text, flags=re.MULTILINE), encoding="utf-8")
+def test_a_promotion_that_is_killed_at_any_of_its_writes(shared: Ground, tmp_path: Path) -> None:
+    """Without gates, and the verb alone; all that is looked at is read back as `reader`."""
+    settle(shared.registry.url, PASSWORDS, [("house", "house")])
+    reader = {READER: f"reader:{PASSWORDS['reader']}"}
+    came = outcome(tmp_path, shared.registry.database, "promote", **shared.registry.account("ci"), **reader)
+    check_mended(came["promote"], before="2", after="3")
 
 
 def test_going_back_to_a_release(shared: Ground) -> None:
@@ -254,24 +248,18 @@ def test_going_back_to_a_release(shared: Ground) -> None:
         with pytest.raises(AssertionError):
             check_goes_back(world, tag, mistake)
     check_goes_back(world, tag)
+    check_goes_back(world, tag, overlay="staging")
 
 
 @pytest.mark.containers
 def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
     """By a real engine to a real registry; the cluster alone is none."""
-    world = shared.world("images", scratch_images)
+    world = shared.world("images", laptops.with_small_images)
     world.train(SOLID)
     world.promote(world.candidate("1"))
     tag = world.release("final")
-    known = {"DOCKER_CONFIG": os.environ["DOCKER_CONFIG"]} if "DOCKER_CONFIG" in os.environ else {}
-    programs = tools(tmp_path / "tools", shared.cluster.programs, ROOT / ".uv/bin")
     with image_registries.running(tmp_path) as address:
-        secrets = shared.agent.secrets | {
-            "docker_host": os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
-            "image_registry": f"{address}/team",
-            "image_registry_password": image_registries.PASSWORD,
-        }
-        agent = replace(shared.agent, tools=programs, secrets=secrets, given=shared.agent.given | known)
+        agent = shared.with_an_engine(tmp_path, address)
         shared.forget()
         client = str(image_registries.logged_in(tmp_path / "docker", address))
         names = [f"{address}/team/{name}:{tag[1:]}" for name in images()]
@@ -287,15 +275,13 @@ def test_a_release_is_built_and_pushed(shared: Ground, tmp_path: Path) -> None:
                 subprocess.run(["docker", "image", "rm", "--force", name], capture_output=True)
 
 
-def scratch_images(laptop: Path) -> None:
-    """Images of a few bytes; what is in the real ones other tests say."""
-    for path in (laptop / "deployment/docker").glob("*.Dockerfile"):
-        path.write_text(RECIPE, encoding="utf-8")
-
-
 def test_a_push_and_a_pull_request_are_checked(shared: Ground) -> None:
     world = shared.world("check")
-    check_passes(shared.agent.run(events.push(world.origin), given=NARROW), "check")
+    check_checked(world)
+    check_checked(world, idle)
+    for step in ("types", "unit"):
+        with pytest.raises(AssertionError):
+            check_checked(world, both(idle, without("check", step)))
     world.git("switch", "--quiet", "--create", "topic")
     (world.laptop / "tools/loose.py").write_text("x = {  1 }\n", encoding="utf-8")
     world.commit("a slip")

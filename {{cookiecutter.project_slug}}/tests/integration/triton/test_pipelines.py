@@ -19,6 +19,12 @@ def served(world: World, stage: str) -> int | None:
     return Server(world.ground.agent.secrets[f"triton_server_{stage}"], PATIENCE, CONTROL_KEY).version(world.model)
 
 
+def check_staged(world: World, change: Change | None = None) -> None:
+    check_passes(by_hand(world, change, ACTION="promote", VERSION="2", TO="staging"), "manual")
+    assert world.aliases["staging"] == "2"
+    assert served(world, "staging") == 2
+
+
 def check_rolled_back(world: World, change: Change | None = None) -> None:
     check_passes(by_hand(world, change, ACTION="rollback", VERSION="2"), "manual")
     assert world.aliases == {"prod": "1"}
@@ -35,7 +41,10 @@ def test_triton_goes_where_prod_goes(tmp_path: Path) -> None:
                 check_passes(pushed(world, tag), "promote")
                 assert (served(world, "staging"), served(world, "prod")) == (1, None)
             else:
-                world.promote(tag)
+                with pytest.raises(AssertionError):  # the alias moves alone
+                    check_staged(world, without("manual", "triton-staging"))
+                assert served(world, "staging") == 1
+                check_staged(world)
             check_passes(pushed(world, world.release("final")), "promote", "deploy")
             assert world.aliases["prod"] == str(number)
             assert served(world, "prod") == number
