@@ -56,6 +56,17 @@ def test_a_release(repository: Path) -> None:
     assert problems(TAG) == []
 
 
+def test_a_file_that_is_not_there(repository: Path) -> None:
+    for name in ("cookiecutter.json", "pyproject.toml"):
+        (repository / name).unlink()
+    commit(repository)
+    tag(repository)
+    assert problems(TAG) == [
+        "_template_version in cookiecutter.json is absent, not 3.2.1: set it, commit, and tag that commit",
+        "version in pyproject.toml is absent, not 3.2.1: set it, commit, and tag that commit",
+    ]
+
+
 def test_the_files_of_the_tag_count(repository: Path) -> None:
     """Whatever is checked out meanwhile."""
     tag(repository)

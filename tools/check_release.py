@@ -29,9 +29,11 @@ def problems(tag: str) -> list[str]:
     if kind.strip() != "tag":
         found.append(f"{tag} has no annotation: delete it, and make it by `git tag --annotate {tag}`")
     version = shape[1]
+    prompts = json.loads(_file(tag, "cookiecutter.json") or "{}")
+    project = tomllib.loads(_file(tag, "pyproject.toml")).get("project", {})
     said = {
-        "_template_version in cookiecutter.json": json.loads(_file(tag, "cookiecutter.json"))["_template_version"],
-        "version in pyproject.toml": tomllib.loads(_file(tag, "pyproject.toml"))["project"]["version"],
+        "_template_version in cookiecutter.json": prompts.get("_template_version", "absent"),
+        "version in pyproject.toml": project.get("version", "absent"),
     }
     for where, other in said.items():
         if other != version:

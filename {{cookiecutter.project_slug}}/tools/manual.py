@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 PACKAGE = "{{ cookiecutter.project_slug }}"
 
 
@@ -111,6 +109,8 @@ def reference(action: Action, given: Mapping[str, str]) -> str:
     """
     if action not in (ACTIONS["promote"], ACTIONS["rollback"]):
         raise ValueError("only a promotion and a rollback move staging or prod")
+    import yaml  # not at the top: `--check` runs before there is an environment
+
     configured = yaml.safe_load(Path("config/mlflow/default.yaml").read_text(encoding="utf-8"))["model"]
     model = given.get("MODEL", configured)
     return f"models:/{model}/{given['VERSION']}" if "TO" in given else f"models:/{model}@prod"

@@ -21,7 +21,10 @@ version=$(cat VERSION)
 set -- --build-arg "VERSION=$version" "$@"
 # A repository further up knows nothing of this project.
 if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ] && revision=$(git rev-parse --verify --quiet HEAD); then
-    [ -z "$(git status --porcelain)" ] || revision=$revision-dirty
+    if [ -n "$(git status --porcelain)" ]; then
+        [ "${PUSH:-0}" = 0 ] || refuse "changes are uncommitted, so no tag would say what is in the images: commit them"
+        revision=$revision-dirty
+    fi
     created=$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd)
     source=$(git config remote.origin.url | sed -E 's|//[^/@]*@|//|' || true)
     set -- --build-arg "REVISION=$revision" --build-arg "CREATED=$created" --build-arg "SOURCE=${source:-unknown}" \
@@ -44,7 +47,7 @@ for image in ${IMAGES:-api trainer mlflow}; do
             continue
         fi
         case $found in  # a registry that does not answer may have it
-            *[Nn]ot\ found* | *manifest\ unknown* | *name\ unknown* | *404*) ;;
+            *"$name: not found"* | *"manifest unknown"* | *"name unknown"* | *"does not exist"*) ;;
             *) refuse "whether $name is in the registry cannot be told ($(echo "$found" | tail -n 1)): try again" ;;
         esac
     fi

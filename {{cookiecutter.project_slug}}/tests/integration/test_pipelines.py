@@ -131,7 +131,7 @@ def test_tags_that_ci_refuses(shared: Ground) -> None:
     world.train(SOLID)
     world.git("reset", "--quiet", "--hard", "HEAD~1")
     tag = world.tag("v0.2.0-rc.1", "1")
-    unknown = "this clone lacks commit [0-9a-f]{12}, which trained .*: push the commit to a branch"
+    unknown = "this clone lacks commit [0-9a-f]{12}, which trained .*: merge the branch that has it"
     check_refused(world, unknown, lambda: pushed(world, tag))
     ignored = replaced("promote", PROMOTE, f"{PROMOTE} || true")
     with pytest.raises(AssertionError, match="promote/staging: 0"):

@@ -132,7 +132,8 @@ def test_what_is_wrong_with_a_run_is_one_line(project):
         log(candidate(project / "open", provenance={"lock": None})): "trained without uv.lock",
         log(clean, tags={"data.sha256": "0" * 64}): "commit and data in its tags are not those of its servable",
         log(clean, config="seed: 0"): "^run .* is not registered: config: data is not set",
-        log(elsewhere): f"commit {'c' * 40} is not in this repository: push the branch it was trained on",
+        log(elsewhere): f"commit {'c' * 40} is not in this repository: push the branch it was trained on, "
+        "and start the pipeline there",
     }
     for run, message in cases.items():
         with pytest.raises(UserError, match=message) as caught:

@@ -129,10 +129,21 @@ def test_images_of_a_registry_are_pushed_unless_they_are_there(project: Path):
     assert push == ["push", "--quiet", f"{registry}/{PACKAGE}-api:{version}"]
     assert f"{registry}/{PACKAGE}-trainer:{version} is in the registry" in done.stdout
     (project.parent / "asked").unlink()
-    done = make(project, "IMAGES=api", REGISTRY=registry, PUSH="1", TROUBLE="connection refused")
-    assert done.returncode != 0
-    said = f"error: whether {registry}/{PACKAGE}-api:{version} is in the registry cannot be told (ERROR: connection refused)"
-    assert done.stderr.splitlines()[0] == f"{said}: try again"
+    for trouble in ("connection refused", "executable file not found in $PATH", "1.404.0: bad gateway"):
+        done = make(project, "IMAGES=api", REGISTRY=registry, PUSH="1", TROUBLE=trouble)
+        what = f"whether {registry}/{PACKAGE}-api:{version} is in the registry cannot be told (ERROR: {trouble})"
+        assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"error: {what}: try again")
+    assert not (project.parent / "asked").exists()
+
+
+def test_images_of_uncommitted_changes_are_not_pushed(project: Path):
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "first")
+    (project / "loose").touch()
+    done = make(project, "IMAGES=api", REGISTRY="registry.example.com/team", PUSH="1")
+    said = "error: changes are uncommitted, so no tag would say what is in the images: commit them"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, said)
     assert not (project.parent / "asked").exists()
 
 

@@ -241,7 +241,7 @@ def test_history_leads_from_what_was_trained_to_what_is_released(world, trained)
     )
     world.made_from(commit="a" * 40)
     assert refusal(world, "v0.1.0-rc.1") == (
-        "this clone lacks commit aaaaaaaaaaaa, which trained m version 2: push the commit to a branch, and fetch it"
+        "this clone lacks commit aaaaaaaaaaaa, which trained m version 2: merge the branch that has it, and tag the result"
     )
 
 

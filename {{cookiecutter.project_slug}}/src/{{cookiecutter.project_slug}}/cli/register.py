@@ -105,7 +105,8 @@ def _register(
     if (run.tags.get("git.commit"), run.tags.get("data.sha256")) != (commit, contract.provenance.data):
         raise UserError(f"{refused}: commit and data in its tags are not those of its servable: train again")
     if not knows(commit):
-        raise UserError(f"{refused}: commit {commit} is not in this repository: push the branch it was trained on")
+        where = "push the branch it was trained on, and start the pipeline there"  # CI's clone has that branch alone
+        raise UserError(f"{refused}: commit {commit} is not in this repository: {where}")
     registry.check_target(model, contract.target.name, contract.target.kind)
     made = registered or registry.register(run.tracker(servable), servable, tags)
     facts, where = registry.run_facts(run.run_id), f"{CARD_FILE} of run {run.run_id}"

@@ -88,22 +88,9 @@ def _described(version: "Version", versions: "Sequence[Version]") -> dict[str, A
 
 def _entry(entry: "Entry") -> dict[str, Any]:
     """An entry of the record, without what it does not say."""
-    move = entry.move
-    facts = {
-        "number": entry.number,
-        "at": _shown(entry.created),
-        "kind": move.kind,
-        "version": move.version,
-        "to": move.to,
-        "state": entry.state,
-        "by": move.mover.by,
-        "pipeline": move.mover.pipeline,
-        "commit": move.mover.commit,
-        "before": move.before,
-        "report": move.report,
-        "release": move.release,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+    from ..integrations.mlflow_moves import facts
+
+    return {"number": entry.number, "at": _shown(entry.created), "state": entry.state, **facts(entry.move)}
 
 
 def _shown(seconds: float) -> str:

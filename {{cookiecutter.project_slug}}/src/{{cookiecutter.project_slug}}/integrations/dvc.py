@@ -44,4 +44,5 @@ class DvcStore:
 
 
 def _dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True)
+    command = [sys.executable, "-m", "dvc", *arguments]  # a remote that asks for a password would ask nobody
+    return subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)

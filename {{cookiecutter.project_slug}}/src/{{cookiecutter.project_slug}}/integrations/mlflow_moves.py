@@ -21,7 +21,7 @@ PAGE = 1000
 def append(client: "MlflowClient", name: str, move: Move) -> Entry:
     """A new open entry; its source is where the gates' report lies."""
     _begin(client, name)
-    tags = {STATE: "open", **_tags(move)}
+    tags = {STATE: "open", **facts(move)}
     made = _append_to_run(client, name, move, tags) if move.run_id else None
     if made is None:  # a source without a run; a server takes no made-up path that is not absolute
         source = f"moves:/{name}/{move.version}"
@@ -78,8 +78,9 @@ def _append_to_run(client: "MlflowClient", name: str, move: Move, tags: Mapping[
         return None
 
 
-def _tags(move: Move) -> dict[str, str]:
-    facts = {
+def facts(move: Move) -> dict[str, str]:
+    """What an entry says of its move, by the names of its tags; what it does not say is left out."""
+    said = {
         "kind": move.kind,
         "version": move.version,
         "to": move.to,
@@ -90,7 +91,7 @@ def _tags(move: Move) -> dict[str, str]:
         "report": move.report,
         "release": move.release,
     }
-    return {key: value for key, value in facts.items() if value is not None}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _entry(name: str, found: "ModelVersion", tags: Mapping[str, Any]) -> Entry:

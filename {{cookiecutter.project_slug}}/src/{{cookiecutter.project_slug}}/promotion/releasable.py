@@ -57,7 +57,7 @@ def check_code(release: Release, version: Version, change: Change) -> None:
     name, trained = f"{version.name} version {version.version}", change.trained[:12]
     if not change.known:
         clone = "fetch the whole history (`git fetch --unshallow`; in CI clone with depth 0)"
-        fetch = clone if change.shallow else "push the commit to a branch, and fetch it"
+        fetch = clone if change.shallow else "merge the branch that has it, and tag the result"
         raise UserError(f"this clone lacks commit {trained}, which trained {name}: {fetch}")
     if not change.descends:
         merge = f"merge the commit that trained it, and tag the result, not {change.commit[:12]}"

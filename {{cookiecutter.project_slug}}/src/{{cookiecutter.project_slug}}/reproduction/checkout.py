@@ -40,7 +40,9 @@ def checked_out(commit: str, folder: Path) -> Iterator[None]:
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git out of reach of the terminal's Ctrl-C, which would leave its work half-done."""
     try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, start_new_session=True)
+        return subprocess.run(
+            ["git", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True
+        )
     except OSError as error:
         raise UserError(f"git cannot be run ({error.strerror}): install it") from None
 
