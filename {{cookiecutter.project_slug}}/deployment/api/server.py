@@ -32,6 +32,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._end: float | None = None
+        self._told = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer; what is loaded by now stays, and is no concern of the garbage collector any more."""
@@ -40,18 +41,20 @@ class DrainingServer(uvicorn.Server):
         await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
+        """Begin to end; says nothing, since the signal may have come in the midst of a log line."""
         if self._app.state.draining:
             end_at_once(sig, frame)
         self._app.state.draining = True
         if sig == signal.SIGTERM:
             self._end = time.monotonic() + self._app.config.drain_seconds
-            logger.info("draining for {:g} s: /health/ready answers 503", self._app.config.drain_seconds)
         else:
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
         """Whether it is time to stop accepting; asked ten times a second."""
+        if self._end is not None and not self._told:
+            self._told = True
+            logger.info("draining for {:g} s: /health/ready answers 503", self._app.config.drain_seconds)
         drained = self._end is not None and time.monotonic() >= self._end
         return await super().on_tick(counter) or drained
 

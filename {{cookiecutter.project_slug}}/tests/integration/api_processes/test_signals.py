@@ -1,5 +1,6 @@
 """The service as a process that is told to end: what it drains, and what it gives up."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -7,8 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
-from tests.servables import ROWS, write_servable
+from deployment.api.app import create_app
+from deployment.api.server import DrainingServer
+from tests.servables import ROWS, serving, write_servable
 from tests.servers import PATIENCE, prices, running
 
 pytestmark = pytest.mark.slow
@@ -45,6 +49,27 @@ def test_sigterm_drains(project: Path) -> None:
         assert [row["price_prediction"] for row in json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"]] == prices(folder)  # fmt: skip
         assert server.process.wait(PATIENCE) == 0
         assert "Traceback" not in server.log
+
+
+def test_a_signal_in_the_midst_of_a_log_line(tmp_path: Path) -> None:
+    """Loguru is not reentrant: what a handler logged then was lost, and a traceback stood in its place."""
+    app = create_app(serving(write_servable(tmp_path / "servable"), drain_seconds=0))
+    server, written = DrainingServer(app), []
+
+    def sink(line: str) -> None:
+        written.append(line.strip())
+        if len(written) == 1:
+            server.handle_exit(signal.SIGTERM, None)
+
+    handler = logger.add(sink, format="{message}", catch=False)
+    try:
+        logger.info("a line")
+        assert app.state.draining
+        assert asyncio.run(server.on_tick(1))
+        assert asyncio.run(server.on_tick(2))
+    finally:
+        logger.remove(handler)
+    assert written == ["a line", "draining for 0 s: /health/ready answers 503"]
 
 
 def test_a_second_signal_ends_at_once(project: Path) -> None:
