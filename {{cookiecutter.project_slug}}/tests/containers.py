@@ -15,6 +15,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+from tests import repositories
 from tests.pages import copy_of_the_project
 from tests.project import PACKAGE, ROOT
 
@@ -87,11 +88,7 @@ class Checkout:
 
     def git(self, *arguments: str) -> str:
         """What git prints in it."""
-        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-        done = subprocess.run(
-            ["git", *identity, *arguments], cwd=self.folder, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
+        return repositories.git(self.folder, *arguments)
 
     def remove_images(self) -> None:
         """Leave the engine without them; what they share with others stays."""

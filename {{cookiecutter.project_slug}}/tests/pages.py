@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.ports import free_ports
 from tests.project import ROOT, environment_of
+from tests.repositories import first_commit
 
 BLOCK = re.compile(
     r"^(?:\*\*`(?P<path>[^`]+)`\*\*\n\n|(?P<background><!-- background -->)\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
@@ -44,9 +45,7 @@ def copy_of_the_project(folder: Path) -> Path:
 def committed(project: Path) -> Path:
     """The project as the README's quick start leaves it: with a lock and a commit."""
     (project / "uv.lock").write_text("version = 1\n")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
-        subprocess.run(["git", *arguments], cwd=project, check=True)
+    first_commit(project)
     return project
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import repositories
 from tests.project import PACKAGE, ROOT, environment_of
 
 RECIPE = "FROM scratch\nCOPY VERSION /\n"
@@ -24,9 +25,7 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         """What git prints."""
-        identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-        command = ["git", *identity, *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout.strip()
+        return repositories.git(self.folder, *arguments)
 
     def release(self, version: str) -> None:
         """A commit that says so in VERSION and in its manifests, with its tag."""

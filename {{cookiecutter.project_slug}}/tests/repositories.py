@@ -8,6 +8,7 @@ NOW = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
 
 
 def git(folder: Path, *arguments: str) -> str:
+    """What git prints in a folder."""
     done = subprocess.run(["git", *NOW, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
@@ -21,6 +22,12 @@ def commit(folder: Path, message: str, **files: str) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
     return git(folder, "rev-parse", "HEAD")
+
+
+def first_commit(folder: Path) -> str:
+    """A repository of what lies in a folder, in one commit, which is returned."""
+    git(folder, "init", "--quiet")
+    return commit(folder, "first")
 
 
 def repository(folder: Path) -> str:

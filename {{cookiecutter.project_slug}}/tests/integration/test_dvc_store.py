@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from {{ cookiecutter.project_slug }}.integrations.dvc import DvcStore
 from {{ cookiecutter.project_slug }}.ports import RawTable
@@ -45,11 +46,20 @@ def project(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def said():
+    """What is logged, line by line."""
+    lines: list[str] = []
+    handler = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(handler)
+
+
 def table(path: str, *places: str) -> RawTable:
     return RawTable("wine", sha256(Path(path)), places)
 
 
-def test_from_the_cache_from_the_remote_or_not_at_all(project, tmp_path):
+def test_from_the_cache_from_the_remote_or_not_at_all(project, tmp_path, said):
     fetched = table("data/raw/wine/wine-0123456789abcdef.csv", "data/raw/wine")
     own = table("data/own.csv", "data/raw/none", "data/own.csv")
     shutil.rmtree("data/raw/wine")
@@ -65,6 +75,7 @@ def test_from_the_cache_from_the_remote_or_not_at_all(project, tmp_path):
         found = DvcStore().find(own, tmp_path / "checkout")
         assert found is not None
         assert sha256(found) == own.fingerprint
+        assert any("DVC does not give data/raw/none: " in line and "does not exist as" in line for line in said)
         other = RawTable("wine", "0" * 64, ("data/own.csv", "/elsewhere"))
         assert DvcStore().find(other, tmp_path / "checkout") is None
     shutil.rmtree(".dvc/cache")

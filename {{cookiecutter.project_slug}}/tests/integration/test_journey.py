@@ -29,6 +29,7 @@ from {{ cookiecutter.project_slug }}.ports import UserError
 from {{ cookiecutter.project_slug }}.schemas.config import TrainConfig, validate
 
 from tests.project import FAST, ROOT, composed, environment_of, make_project, store
+from tests.repositories import commit, first_commit
 
 pytestmark = pytest.mark.slow
 CI = "promotion.ci=woodpecker"
@@ -42,14 +43,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
     (folder / "uv.lock").write_text("version = 1\n")
     (folder / ".gitignore").write_text("data/\nmlflow.db*\nmlruns/\noutputs/\nserver.log\n*.csv\n")
-    commit("first")
+    first_commit(folder)
     return folder
-
-
-def commit(message: str) -> None:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", message]):
-        subprocess.run(["git", *arguments], check=True)
 
 
 def aliases(model: str) -> dict[str, str]:
@@ -208,7 +203,7 @@ def test_the_table_grows_between_two_versions(project):
     experiment = {"defaults": [{"override /data": "own"}, {"override /model": "lightgbm"}], "description": "own"}
     text = "# @package _global_\n" + yaml.safe_dump(experiment | {"mlflow": {"experiment": "own", "model": "own"}})
     (project / "config/experiment/own.yaml").write_text(text)
-    commit("own table")
+    commit(Path(), "own table")
     overrides = ["experiment=own", *FAST, "model.regressor.n_estimators=100"]
     config = validate(TrainConfig, composed("train", *overrides)).data
     sides = {}

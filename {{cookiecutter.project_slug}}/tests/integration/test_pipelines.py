@@ -230,8 +230,9 @@ def test_a_promotion_that_is_killed_at_any_of_its_writes(shared: Ground, tmp_pat
     """Without gates, and the verb alone; all that is looked at is read back as `reader`."""
     settle(shared.registry.url, PASSWORDS, [("house", "house")])
     reader = {READER: f"reader:{PASSWORDS['reader']}"}
-    came = outcome(tmp_path, shared.registry.database, "promote", **shared.registry.account("ci"), **reader)
+    came = outcome(tmp_path, shared.registry.database, "promote", "rollback", **shared.registry.account("ci"), **reader)
     check_mended(came["promote"], before="2", after="3")
+    check_mended(came["rollback"], before="2", after="1")
 
 
 def test_going_back_to_a_release(shared: Ground) -> None:

@@ -1,7 +1,7 @@
 """`register`: a run that another account logged becomes a version, or is refused in one line that says why."""
 
 import json
-import subprocess
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -16,15 +16,10 @@ from {{ cookiecutter.project_slug }}.schemas.config import MlflowConfig
 from tests.candidates import CONFIG, PROVENANCE, write_candidate
 from tests.project import FAST, composed, make_project, store
 from tests.registries import KilledError
+from tests.repositories import first_commit, git
 
 pytestmark = pytest.mark.slow
 CI = ["promotion.ci=woodpecker", "mlflow.model=house"]
-
-
-def git(*arguments: str) -> str:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    done = subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +36,7 @@ def project(tmp_path_factory):
 def commit_all(folder) -> None:
     (folder / ".gitignore").write_text("*\n!config\n!config/**\n!uv.lock\n")
     (folder / "uv.lock").write_text("version = 1\n")
-    git("init", "-q")
-    git("add", "-A")
-    git("commit", "-q", "-m", "first")
+    first_commit(folder)
 
 
 def log(folder, *, status: str = "FINISHED", keep: bool = True, tags=None, config: str = CONFIG) -> str:
@@ -63,7 +56,7 @@ def log(folder, *, status: str = "FINISHED", keep: bool = True, tags=None, confi
 
 
 def candidate(folder, **others):
-    provenance = {"commit": git("rev-parse", "HEAD")} | others.pop("provenance", {})
+    provenance = {"commit": git(Path(), "rev-parse", "HEAD")} | others.pop("provenance", {})
     return write_candidate(folder, provenance=provenance, **others)
 
 
@@ -87,7 +80,7 @@ def test_a_logged_run_becomes_a_version_under_dev(project, monkeypatch):
     assert len(found.tags.pop("contract.sha256")) == 64
     assert found.tags == {
         "ticket": "A-17", "leak": "${oc.env:PATH}", "experiment": "house", "target": "price", "kind": "regression", "test/rmse": "5.12346",
-        "git.commit": git("rev-parse", "HEAD"), "data.sha256": PROVENANCE["data"],
+        "git.commit": git(Path(), "rev-parse", "HEAD"), "data.sha256": PROVENANCE["data"],
     }  # fmt: skip
     assert MlflowRegistry(store(), project / "cache").download(version).is_dir()
     again = asked(run)

@@ -21,16 +21,12 @@ from {{ cookiecutter.project_slug }}.reproduction.refit import Workshop
 
 from tests.pages import committed, copy_of_the_project, follow
 from tests.project import FAST, PACKAGE, composed, environment_of, store
+from tests.repositories import git
 
 pytestmark = pytest.mark.slow
 FEW_TREES = ["model.regressor.n_estimators=40", "evaluation.importance_repeats=1"]
 TREES, MLP, LINEAR = "1", "2", "3"
 PATIENCE = 60
-
-
-def git(*arguments: str) -> str:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +39,7 @@ def trained(tmp_path_factory):
         for overrides in (["model=lightgbm", *FEW_TREES], FAST, ["model=linear", *FAST]):
             assert train(composed("train", *overrides)) is not None
         (folder / f"src/{PACKAGE}/cli/train.py").write_text("raise SystemExit('this is another commit')\n")
-        git("commit", "--quiet", "--all", "--message", "later")
+        git(Path(), "commit", "--quiet", "--all", "--message", "later")
     return folder
 
 
@@ -52,8 +48,8 @@ def project(trained, monkeypatch):
     monkeypatch.chdir(trained)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
     yield trained
-    assert len(git("worktree", "list").splitlines()) == 1
-    assert git("status", "--porcelain") == ""
+    assert len(git(Path(), "worktree", "list").splitlines()) == 1
+    assert git(Path(), "status", "--porcelain") == ""
 
 
 def run_of(version: str) -> str:
@@ -168,8 +164,7 @@ def _link(path: Path) -> str:
         ({"git_dirty": "true"}, f"{PACKAGE} version 3 was trained with uncommitted changes: nothing says what they were"),
         ({"git_commit": "f" * 40}, f"this repository has no commit {'f' * 40}: fetch it"),
         ({"lock_sha256": "f" * 64}, "the version was trained with the uv.lock ffffffffffff, and its commit"),
-        ({"data_sha256": "f" * 64}, f"the raw table diabetes with sha256 {'f' * 64} is not to be had (not in local; its "
-                                    "source gives sha256 "),
+        ({"data_sha256": "f" * 64}, f"the raw table diabetes with sha256 {'f' * 64} is not to be had (not in local"),
     ],
 )  # fmt: skip
 def test_what_is_not_to_be_had_is_one_line(project, tags, message):

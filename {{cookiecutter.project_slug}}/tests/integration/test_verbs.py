@@ -35,6 +35,7 @@ from {{ cookiecutter.project_slug }}.schemas.resolved import (
 
 from tests.ports import free_ports
 from tests.project import FAST, composed, environment_of, make_project, run_verb, store
+from tests.repositories import first_commit
 
 pytestmark = pytest.mark.slow
 
@@ -271,10 +272,7 @@ def test_the_run_records_commit_and_lock_where_there_are_some(tmp_path, monkeypa
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store())
     Path("uv.lock").write_text("version = 1\n")
     Path(".gitignore").write_text("data/\nmlflow.db*\nmlruns/\noutputs/\n")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
-        subprocess.run(["git", *arguments], check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    commit = first_commit(tmp_path)
     Path("notes.txt").write_text("a tool's\n")
     of_ones_own = ["generated=[notes.txt]", "+mlflow.tags={ticket: A-17, data.owner: us}", "keep=outputs/kept"]
     version = train(composed("train", *FAST, "model=linear", *of_ones_own))

@@ -1,11 +1,12 @@
 """Which changes make a tree dirty."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from {{ cookiecutter.project_slug }}.utils.provenance import code
+
+from tests.repositories import first_commit
 
 
 @pytest.fixture
@@ -15,9 +16,7 @@ def repository(tmp_path, monkeypatch):
     for name in ("made/a.txt", "made[1].txt", "made2/a.txt", "mine.txt"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("first\n")
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "first"]):
-        subprocess.run(["git", *arguments], check=True)
+    first_commit(tmp_path)
     return tmp_path
 
 

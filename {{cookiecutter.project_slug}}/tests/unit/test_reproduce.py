@@ -156,7 +156,9 @@ def test_raw_bytes_are_found_by_their_fingerprint(tmp_path):
         (tmp_path / name / f"wine-{print_of[:16]}.csv").write_bytes(content)
     found, where = find_raw(table, stores, tmp_path, refuse)
     assert (found.read_bytes(), where) == (text, "far")
-    found.unlink()
+    renamed = found.rename(tmp_path / "near/last year's.csv")
+    assert find_raw(table, stores, tmp_path, refuse) == (renamed, "near")
+    renamed.unlink()
     with pytest.raises(UserError, match=rf"{print_of} .*not in near, far; its source: it does not answer\): data"):
         find_raw(table, stores, tmp_path, refuse)
     other = tmp_path / "other.csv"

@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.repositories import git
 from tests.woodpecker import events
 from tests.woodpecker.agent import Agent, Pipeline, tools
 from tests.woodpecker.events import Event
 from tests.woodpecker.text import PipelineError, evaluated, matches, substituted
 
-IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
 TWO = """
 when: {event: push}
 steps:
@@ -29,13 +29,13 @@ def origin(tmp_path: Path) -> Path:
     """A repository of two commits on main and one more on a branch, with a tag on each of main's."""
     folder = tmp_path / "origin"
     folder.mkdir()
-    events.git(folder, "init", "--quiet", "--initial-branch", "main")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
     for name, tag in (("first", "v0.1.0"), ("second", "v0.2.0")):
         (folder / name).touch()
-        events.git(folder, "add", name)
-        events.git(folder, *IDENTITY, "commit", "--quiet", "--message", name)
-        events.git(folder, *IDENTITY, "tag", "--annotate", tag, "--message", f"Model: {tag}")
-    events.git(folder, "branch", "topic")
+        git(folder, "add", name)
+        git(folder, "commit", "--quiet", "--message", name)
+        git(folder, "tag", "--annotate", tag, "--message", f"Model: {tag}")
+    git(folder, "branch", "topic")
     return folder
 
 

@@ -32,7 +32,7 @@ class DvcStore:
         for place in table.places:
             if Path(place).is_absolute():
                 continue
-            done = _dvc(checkout, "pull", "--quiet", place)
+            done = _dvc(checkout, "pull", place)
             if done.returncode:
                 logger.info("DVC does not give {}: {}", place, " ".join(done.stderr.split()))
             path = checkout / place

@@ -12,15 +12,16 @@ from ..utils.files import sha256
 
 @dataclass(frozen=True)
 class FolderStore:
-    """Files that carry the beginning of their fingerprint in their name, as `fetch` names them."""
+    """A folder of files under any names; those that `fetch` named by their fingerprint are looked at first."""
 
     folder: str
 
     def find(self, table: RawTable, checkout: Path) -> Path | None:
         """The file of the table below the folder."""
         del checkout
-        named = sorted(Path(self.folder).rglob(f"*{table.fingerprint[:16]}*"))
-        return next((path for path in named if path.is_file() and sha256(path) == table.fingerprint), None)
+        files = (path for path in Path(self.folder).rglob("*") if path.is_file())
+        ordered = sorted(files, key=lambda path: (table.fingerprint[:16] not in path.name, path))
+        return next((path for path in ordered if sha256(path) == table.fingerprint), None)
 
 
 def find_raw(
