@@ -1,4 +1,4 @@
-"""A bake passes its own checks and tests, in an environment shared by all bakes."""
+"""A bake passes its own checks and tests."""
 
 import os
 from collections.abc import Callable
@@ -15,18 +15,13 @@ MakeBake = Callable[..., Bake]
 Stream = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
-def project(bake: MakeBake) -> Bake:
-    """A fresh bake of the default answers, committed as a user's would be."""
-    made = bake()
-    commit(made.path, "first")
-    return made
-
-
 @pytest.mark.slow
-def test_make_test(project: Bake, bake_environment: Path, stream: Stream) -> None:
-    """Style, types and all tests; where nothing may skip, nothing inside may."""
-    check_nothing_left_out(stream(project, "make", "test", f"VENV={bake_environment}"))
+def test_make_test(bake: MakeBake, stream: Stream) -> None:
+    """Style, types and all tests, in its own environment, as a user runs them; where nothing may skip, nothing may."""
+    project = bake()
+    stream(project, "make", "setup")
+    commit(project.path, "first")
+    check_nothing_left_out(stream(project, "make", "test"))
 
 
 def lock(project: Bake) -> None:

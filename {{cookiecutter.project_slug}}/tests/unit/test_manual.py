@@ -92,6 +92,8 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
     package = tmp_path / "src" / PACKAGE / "cli"
     package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()  # else the package of an installed project would be taken
     for name in ("promote", "fetch"):
         (package / f"{name}.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
     (tmp_path / "tools/retrain.py").write_text("import sys\nprint('trained', sys.argv[1:])\n")
